@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef THINAIR_JOSE_H
+#define THINAIR_JOSE_H
+
+/*
+ * JSON Web Keys and Signatures as ACME uses them, usable on their own: RFC 7515 (flattened JSON
+ * serialization), RFC 7517, RFC 7518 (RS256, ES256, ES384, HS256), RFC 7638, and external account
+ * binding (RFC 8555 section 7.3.4).
+ *
+ * Keys are handles of a crypto port (thinair/crypto.h); thinair/openssl.h has one.
+ */
+
+#include "thinair/buffer.h"
+#include "thinair/crypto.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Largest JWS that is written or read, in bytes. */
+#define AIR_JWS_SIZE_MAX 262144
+
+/* A thumbprint is this many base64url characters (RFC 7638 with SHA-256). */
+#define AIR_THUMBPRINT_SIZE 43
+
+/* The algorithm ACME servers expect for a key: ES256, ES384 or RS256. AIR_ALGORITHM_NONE for
+ * AIR_KEY_NONE. */
+AIR_API enum air_algorithm air_algorithm_for_key(enum air_key_type type);
+
+/* "ES256", "ES384", "RS256"; "" for AIR_ALGORITHM_NONE. Static. */
+AIR_API const char *air_algorithm_text(enum air_algorithm algorithm);
+
+/*
+ * Append a public key as a JWK: required members only, in lexicographic order, without white space,
+ * which is also the form RFC 7638 section 3.2 hashes.
+ *
+ * Returns AIR_OK or the buffer's error; AIR_ERR_BAD_KEY for AIR_KEY_NONE.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_jwk_write(
+    const struct air_public_key *key, struct air_buffer *out);
+
+/*
+ * Read a public JWK; unknown members are ignored, as are private ones.
+ *
+ * Returns AIR_OK, or
+ *   AIR_ERR_MALFORMED    not JSON, a member is missing, or a coordinate has not the curve's width.
+ *   AIR_ERR_UNSUPPORTED  another kty or crv, or an RSA size that is not 2048, 3072 or 4096 bits.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_jwk_read(air_span json, struct air_public_key *out);
+
+/* The SHA-256 thumbprint of a key (RFC 7638), base64url, not terminated. */
+AIR_API AIR_MUST_CHECK enum air_error air_jwk_thumbprint(const struct air_crypto *crypto,
+    const struct air_public_key *key, char out[AIR_THUMBPRINT_SIZE]);
+
+/* What goes into an ACME request's protected header (RFC 8555 section 6.2). */
+struct air_jws_header {
+    enum air_algorithm algorithm;
+    air_span nonce;                   /* empty: no nonce member */
+    air_span url;                     /* empty: no url member */
+    air_span kid;                     /* empty: no kid member */
+    const struct air_public_key *jwk; /* NULL: no jwk member */
+};
+
+/*
+ * Append the signing input of a flattened JWS: BASE64URL(header) "." BASE64URL(payload).
+ * An empty payload is POST-as-GET (RFC 8555 section 6.3).
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_jws_signing_input(
+    const struct air_jws_header *header, air_span payload, struct air_buffer *out);
+
+/* Append the flattened JWS made of a signing input and its signature. AIR_ERR_MALFORMED: no '.' in
+ * the input. */
+AIR_API AIR_MUST_CHECK enum air_error air_jws_assemble(
+    air_span signing_input, air_span signature, struct air_buffer *out);
+
+/*
+ * Sign and append a flattened JWS in one call.
+ *
+ * Returns AIR_OK, the buffer's error, or what key_sign answers. A port that answers AIR_ERR_LATER
+ * is for the two-step way above.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_jws_sign(const struct air_crypto *crypto, uint64_t key,
+    const struct air_jws_header *header, air_span payload, struct air_buffer *out);
+
+/*
+ * Check a flattened JWS against a public key and append its payload.
+ *
+ * Returns AIR_OK, AIR_ERR_MALFORMED (not a flattened JWS, or unknown critical members),
+ * AIR_ERR_UNSUPPORTED (an algorithm other than the key's own), AIR_ERR_REFUSED (the signature does
+ * not fit).
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_jws_verify(const struct air_crypto *crypto,
+    const struct air_public_key *key, air_span jws, struct air_buffer *payload);
+
+/*
+ * Append the externalAccountBinding value: a JWS over the account's public key, keyed by the CA's
+ * HMAC key with HS256.
+ *
+ * kid      The key identifier the CA gave.
+ * mac_key  The HMAC key as the CA delivers it: base64url; padding, '+', '/' and white space are
+ * tolerated. url      The newAccount URL, the same as in the outer JWS.
+ *
+ * Returns AIR_OK, the buffer's error, or AIR_ERR_MALFORMED: mac_key is not base64.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_jws_bind_external_account(const struct air_crypto *crypto,
+    air_span kid, air_span mac_key, air_span url, const struct air_public_key *account_key,
+    struct air_buffer *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
