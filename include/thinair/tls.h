@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef THINAIR_TLS_H
+#define THINAIR_TLS_H
+
+/*
+ * TLS serving for servers on OpenSSL 3.0 and later: a table from name to certificates, the choice
+ * by ClientHello, and tls-alpn-01 answers on the same port. One SSL_CTX serves every certificate.
+ *
+ * The table is used by any number of threads at once: handshakes read it without waiting for
+ * whoever changes it. A handshake gets, for its SNI name: an exact name, else a wildcard for one
+ * label, else the default; then every key type of that certificate, so that OpenSSL chooses by what
+ * the client offers.
+ */
+
+#include <openssl/types.h>
+
+#include "thinair/buffer.h"
+#include "thinair/thinair.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct air_tls;
+
+/* Make an empty table. out: yours, air_tls_free(). AIR_ERR_NO_MEMORY, AIR_ERR_CRYPTO. */
+AIR_API AIR_MUST_CHECK enum air_error air_tls_new(struct air_tls **out);
+
+/* Free it. No attached SSL_CTX may begin a handshake any more. */
+AIR_API void air_tls_free(struct air_tls *tls);
+
+/*
+ * Serve a certificate: at once for every new handshake, whole or not at all, replacing the one of
+ * the same id and key type. The names of an id are those of the latest call.
+ *
+ * chain, key  PEM, leaf first; copied.
+ * reason      A sentence on failure; may be NULL.
+ *
+ * Returns AIR_OK, AIR_ERR_MALFORMED (not PEM), AIR_ERR_BAD_CERTIFICATE (key and leaf do not fit),
+ * AIR_ERR_EXISTS (a name belongs to another id), AIR_ERR_NO_MEMORY or AIR_ERR_CRYPTO; the table is
+ * then unchanged.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_tls_certificate_set(struct air_tls *tls, air_span id,
+    enum air_key_type key_type, const air_span *names, size_t names_count, air_span chain,
+    air_span key, struct air_buffer *reason);
+
+/* Stop serving an id, or one key type of it (AIR_KEY_NONE: all). AIR_ERR_NOT_FOUND. */
+AIR_API AIR_MUST_CHECK enum air_error air_tls_certificate_remove(
+    struct air_tls *tls, air_span id, enum air_key_type key_type);
+
+/* The id for clients that send no name or an unknown one; empty: refuse them (unrecognized_name,
+ * alert 112). */
+AIR_API AIR_MUST_CHECK enum air_error air_tls_default_set(struct air_tls *tls, air_span id);
+
+/*
+ * Answer acme-tls/1 handshakes for a name with this certificate, until removed. Handshakes for
+ * other names that offer only acme-tls/1 end with no_application_protocol (alert 120).
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_tls_challenge_set(
+    struct air_tls *tls, air_span name, air_span certificate, air_span key);
+AIR_API void air_tls_challenge_remove(struct air_tls *tls, air_span name);
+
+/*
+ * Serve from the table on this SSL_CTX: sets its client_hello, certificate and, when alpn is not
+ * empty, its ALPN callback. The context needs no certificate of its own.
+ *
+ * alpn  Protocols in order of preference in ALPN wire form ("\x08http/1.1"); empty: the host's own
+ * ALPN callback stays, and acme-tls/1 is answered all the same.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_tls_attach(
+    struct air_tls *tls, SSL_CTX *context, air_span alpn);
+
+/*
+ * For hosts that own these callbacks: call from theirs. client_hello returns what a client_hello
+ * callback returns (SSL_CLIENT_HELLO_SUCCESS, _ERROR with *alert set); certificate what a
+ * certificate callback returns (1, 0).
+ */
+AIR_API int air_tls_client_hello(struct air_tls *tls, SSL *ssl, int *alert);
+AIR_API int air_tls_certificate(struct air_tls *tls, SSL *ssl);
+
+/* Whether this connection is a CA's tls-alpn-01 validation: close it after the handshake, send it
+ * nothing. */
+AIR_API bool air_tls_is_challenge(const SSL *ssl);
+
+/*
+ * Prove a candidate before it is served: a handshake in memory, TLS 1.3 and (where the key type
+ * allows) 1.2, with a client that verifies that it gets this chain and that the leaf names `name`
+ * (a wildcard stands for a host below it). Trust in the root is not judged. AIR_ERR_NOT_PROVEN with
+ * a sentence in reason (may be NULL).
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_tls_prove(air_span chain, air_span key,
+    enum air_key_type key_type, air_span name, struct air_buffer *reason);
+
+/*
+ * The same after it is served: against a server context in memory, or against a connected, blocking
+ * socket whose time limits the caller has set (it is not closed). The leaf must be the first
+ * certificate of chain.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_tls_probe_context(SSL_CTX *context, air_span name,
+    enum air_key_type key_type, air_span chain, struct air_buffer *reason);
+AIR_API AIR_MUST_CHECK enum air_error air_tls_probe_socket(int socket, air_span name,
+    enum air_key_type key_type, air_span chain, struct air_buffer *reason);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
