@@ -12,12 +12,13 @@
  * Life-cycle, the same for every kind:
  *   handed out  by air_engine_next(), once.
  *   completed   by air_engine_complete() with its id and a result of its kind, any time later.
- * Completing an unknown, completed or abandoned id is harmless and does nothing. cancelled   when
- * the engine no longer wants it it hands out AIR_ACTION_CANCEL with its id. The host may stop the
- *               work; it completes the cancelled action either way (AIR_ERR_CANCELLED, or its
- * result: ignored). abandoned   when the engine is freed: results are no longer accepted, the
- * memory is gone. AIR_ACTION_EVENT and AIR_ACTION_CANCEL are complete as soon as they are handed
- * out: valid until the next call of air_engine_next(), not to be completed.
+ *               Completing an unknown, completed or abandoned id is harmless and does nothing.
+ *   cancelled   when the engine no longer wants it it hands out AIR_ACTION_CANCEL with its id. The
+ *               host may stop the work; it completes the cancelled action either way
+ *               (AIR_ERR_CANCELLED, or its result: ignored).
+ *   abandoned   when the engine is freed: results are no longer accepted, the memory is gone.
+ * AIR_ACTION_EVENT and AIR_ACTION_CANCEL are complete as soon as they are handed out: valid until
+ * the next call of air_engine_next(), not to be completed.
  */
 
 #include "thinair/crypto.h"

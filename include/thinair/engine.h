@@ -9,7 +9,7 @@
  *
  *     while (air_engine_next(engine, now, &action) == AIR_OK && action != NULL) carry it out;
  *     sleep until air_engine_wakeup(engine), or until an action completes:
- * air_engine_complete(engine, id, &result, now)
+ *         air_engine_complete(engine, id, &result, now)
  *
  * Words: a certificate is what the user asks for: id, names, key types, CA. Each of its key types
  * is a lineage. Each success of a lineage is a generation, numbered from 1. A target is something

@@ -8,17 +8,23 @@
  * What holds in every header of this folder, said once:
  *
  * Pointers   A pointer parameter is not NULL unless its text says it may be. Every _free function
- * accepts NULL. Ownership  `T **out` becomes yours: give it back to the _free function named in its
- * text. `const T **out` and every air_span stay ours, or their owner's, for the time their text
- * says. Text       UTF-8 in an air_span, not terminated by a zero byte. Where a `const char *`
- * appears it is terminated. Threads    An object is used by one thread at a time unless its text
- * says otherwise. Different objects are independent: there are no globals, signals, atexit handlers
- * or locale changes in the libraries. Time       Milliseconds since 1970-01-01 UTC (wall) or since
- * an arbitrary start that never steps (boot). Nothing below the driver reads a clock. Limits Every
- * size that comes from outside has a named maximum; passing it is AIR_ERR_LIMIT, never truncation.
+ *            accepts NULL.
+ * Ownership  `T **out` becomes yours: give it back to the _free function named in its text.
+ *            `const T **out` and every air_span stay ours, or their owner's, for the time their
+ *            text says.
+ * Text       UTF-8 in an air_span, not terminated by a zero byte. Where a `const char *` appears it
+ *            is terminated.
+ * Threads    An object is used by one thread at a time unless its text says otherwise. Different
+ *            objects are independent: there are no globals, signals, atexit handlers or locale
+ *            changes in the libraries.
+ * Time       Milliseconds since 1970-01-01 UTC (wall) or since an arbitrary start that never steps
+ *            (boot). Nothing below the driver reads a clock.
+ * Limits     Every size that comes from outside has a named maximum; passing it is AIR_ERR_LIMIT,
+ *            never truncation.
  * Failure    Functions that can fail return enum air_error and must be checked. On failure nothing
- * changed, unless the text says otherwise. Structs    Public structs that may grow start with their
- * own size: set it to sizeof, zero the rest.
+ *            changed, unless the text says otherwise.
+ * Structs    Public structs that may grow start with their own size: set it to sizeof, zero the
+ *            rest.
  */
 
 #include <stdbool.h>
@@ -105,7 +111,7 @@ typedef int64_t air_time_ms;
  *
  * wall_ms  Since 1970-01-01 UTC. Judges certificates and windows. May step, may be wrong.
  * boot_ms  Since an arbitrary start, never steps back, counts through suspension (CLOCK_BOOTTIME).
- * Judges deadlines.
+ *          Judges deadlines.
  */
 struct air_time {
     air_time_ms wall_ms;
