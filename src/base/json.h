@@ -13,14 +13,19 @@
 /* Deepest nesting accepted from outside. */
 #define AIR_JSON_DEPTH_MAX 16
 
+/* Most values accepted from outside: a short text must not become a large tree. An order of 100
+ * names has about 400. */
+#define AIR_JSON_VALUES_MAX 4096
+
 /*
  * Parse a document whose top is an object. The caller has capped text.size.
  *
  * out  Yours: json_decref().
  *
  * Returns AIR_OK, AIR_ERR_NO_MEMORY, or AIR_ERR_MALFORMED: not JSON, not an object, a duplicate
- * member, a NUL character, nested deeper than AIR_JSON_DEPTH_MAX, or a number with fraction or
- * exponent.
+ * member, a NUL character, nested deeper than AIR_JSON_DEPTH_MAX, more than AIR_JSON_VALUES_MAX
+ * values, or a number with fraction or exponent. jansson calls some of its failed allocations a
+ * syntax error: these come out as AIR_ERR_MALFORMED too.
  */
 enum air_error air_json_read(air_span text, json_t **out);
 
@@ -39,15 +44,16 @@ json_t *air_json_array(const json_t *object, const char *key);
 json_t *air_json_object(const json_t *object, const char *key);
 
 /*
- * The writer. Begin, members, end; commas are placed by it. Failures stay in the buffer. `key` is
- * NULL inside arrays and at the top.
+ * The writer. Begin, members, end; commas are placed by it, so a document starts in an empty buffer
+ * or behind a line feed. Failures stay in the buffer. `key` is NULL inside arrays and at the top.
+ * In a text, NUL and bytes that are not UTF-8 become U+FFFD: what is written can always be read.
  */
 void air_json_begin(struct air_buffer *out, const char *key, char bracket); /* '{' or '[' */
 void air_json_end(struct air_buffer *out, char bracket);                    /* '}' or ']' */
 void air_json_put_text(struct air_buffer *out, const char *key, air_span value);
 void air_json_put_integer(struct air_buffer *out, const char *key, int64_t value);
 void air_json_put_bool(struct air_buffer *out, const char *key, bool value);
-/* A value that is JSON already. */
+/* A value that is JSON already, not empty. */
 void air_json_put_raw(struct air_buffer *out, const char *key, air_span json);
 
 #endif

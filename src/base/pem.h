@@ -9,7 +9,8 @@
 #include "thinair/buffer.h"
 
 /*
- * Cut the next block, from its BEGIN line to the end of its END line, off the front of *rest.
+ * Cut the next block, from its BEGIN line to the end of its END line (its line break included, when
+ * there is one), off the front of *rest.
  *
  * label  "CERTIFICATE", "PRIVATE KEY": borrowed from the text.
  * junk   Whether anything but white space stood before the block; may be NULL.
