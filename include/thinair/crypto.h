@@ -7,7 +7,9 @@
  *
  * A backend fills one `struct air_crypto` and passes the contract suite in tests/contract/. Private
  * keys stay inside the backend: outside they are numbers ("handles", never 0). Methods are called
- * by any thread, also at the same time on different handles; a handle in use is not freed.
+ * by any thread, also at the same time and on one handle. A key that is freed while it is in use
+ * is wiped after that use. A handle never comes back; an unknown one is AIR_ERR_ARGUMENT. What the
+ * library fails at without saying why is AIR_ERR_CRYPTO.
  *
  * A method that is not quick (over a few milliseconds: an RSA key, a token's signature) may answer
  * AIR_ERR_LATER from key_generate or key_sign: the engine then hands the work out as an action, and
@@ -91,8 +93,10 @@ struct air_crypto {
     enum air_error (*key_generate_slow)(void *self, enum air_key_type type, uint64_t *out);
 
     /*
-     * Take a private key from PEM: PKCS#8, SEC 1 or PKCS#1, unencrypted; exactly one key.
-     * AIR_ERR_BAD_KEY: not a key of a supported type. AIR_ERR_MALFORMED: not PEM.
+     * Take a private key from PEM: PKCS#8, SEC 1 or PKCS#1, unencrypted; exactly one key and
+     * nothing else, but for an EC PARAMETERS block before it. AIR_ERR_BAD_KEY: encrypted, damaged,
+     * or not of a supported type. AIR_ERR_MALFORMED: not PEM, or more than one key. AIR_ERR_LIMIT:
+     * over AIR_KEY_PEM_SIZE_MAX.
      */
     enum air_error (*key_import)(void *self, air_span pem, uint64_t *out);
 
@@ -111,7 +115,8 @@ struct air_crypto {
     enum air_error (*key_sign_slow)(void *self, uint64_t key, enum air_algorithm algorithm,
         air_span data, uint8_t *out, size_t *out_size);
 
-    /* Check a JWS signature with a public key. AIR_ERR_REFUSED: it does not fit. */
+    /* Check a JWS signature with a public key. AIR_ERR_REFUSED: it does not fit. AIR_ERR_BAD_KEY:
+     * the algorithm does not fit the key, or the key is none. */
     enum air_error (*verify)(void *self, const struct air_public_key *key,
         enum air_algorithm algorithm, air_span data, air_span signature);
 
@@ -121,7 +126,8 @@ struct air_crypto {
     /*
      * Append a PKCS#10 request in DER (RFC 2986): empty subject, all names in subjectAltName in the
      * given order, signed with SHA-256 (P-384: SHA-384). must_staple adds the TLS feature extension
-     * (RFC 7633).
+     * (RFC 7633). AIR_ERR_BAD_NAME: a name is not a DNS name of lower-case A-labels ("*." may
+     * lead). AIR_ERR_ARGUMENT: no names. AIR_ERR_LIMIT: over AIR_CSR_SIZE_MAX.
      */
     enum air_error (*csr_create)(void *self, uint64_t key, const air_span *names,
         size_t names_count, bool must_staple, struct air_buffer *out);
@@ -129,17 +135,22 @@ struct air_crypto {
     /*
      * Append the certificate that answers a tls-alpn-01 challenge (RFC 8737 section 3) and its
      * fresh P-256 key, PEM. name is the identifier, lower-case; digest is SHA-256 of the key
-     * authorization.
+     * authorization. AIR_ERR_BAD_NAME: not a DNS name of lower-case A-labels, or a wildcard.
      */
     enum air_error (*challenge_certificate)(void *self, air_span name,
         const uint8_t digest[AIR_SHA256_SIZE], air_time_ms now_wall_ms,
         struct air_buffer *certificate, struct air_buffer *key);
 
-    /* Read the first certificate of a PEM chain. AIR_ERR_MALFORMED: there is none. */
+    /*
+     * Read the first certificate of a PEM text, passing over other blocks. AIR_ERR_MALFORMED:
+     * there is none, or it cannot be read. AIR_ERR_LIMIT: over AIR_CHAIN_SIZE_MAX, or longer in a
+     * part than out has room for.
+     */
     enum air_error (*certificate_read)(
         void *self, air_span chain, struct air_certificate_info *out);
 
-    /* Call visit for each DNS name of the first certificate's subjectAltName. */
+    /* Call visit for each DNS name of the first certificate's subjectAltName, in lower case. Errors
+     * as certificate_read; AIR_ERR_MALFORMED also: bytes that no host name has. */
     enum air_error (*certificate_names)(
         void *self, air_span chain, void (*visit)(void *context, air_span name), void *context);
 
@@ -152,6 +163,7 @@ struct air_crypto {
      * to reason.
      *
      * AIR_ERR_BAD_CERTIFICATE: not what was ordered. AIR_ERR_MALFORMED: not a chain.
+     * AIR_ERR_LIMIT: over AIR_CHAIN_SIZE_MAX or AIR_CHAIN_COUNT_MAX.
      */
     enum air_error (*certificate_check)(void *self, air_span chain,
         const struct air_certificate_wish *wish, struct air_buffer *reason);
