@@ -132,7 +132,7 @@ def choices(path, text):
 
 SOURCE = (".c", ".h")
 TEXT = SOURCE + (".py", ".sh", ".md", ".txt", ".cmake", ".in", ".lua", ".yaml", ".yml", ".service")
-PROGRAMS = ("check", "demo", ".ci/run")
+PROGRAMS = ("check", "demo", ".ci/run", "bench/issue")
 # Which files each rule reads: suffixes, and folders it leaves alone.
 RULES = (
     (lines_of, SOURCE + (".py", ".sh", ".lua") + PROGRAMS, ()),
