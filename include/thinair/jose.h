@@ -34,21 +34,30 @@ AIR_API const char *air_algorithm_text(enum air_algorithm algorithm);
  * Append a public key as a JWK: required members only, in lexicographic order, without white space,
  * which is also the form RFC 7638 section 3.2 hashes.
  *
- * Returns AIR_OK or the buffer's error; AIR_ERR_BAD_KEY for AIR_KEY_NONE.
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, the buffer's error, or
+ *   AIR_ERR_BAD_KEY  AIR_KEY_NONE, or numbers that are not as struct air_public_key wants them.
  */
 AIR_API AIR_MUST_CHECK enum air_error air_jwk_write(
     const struct air_public_key *key, struct air_buffer *out);
 
 /*
- * Read a public JWK; unknown members are ignored, as are private ones.
+ * Read a public JWK; unknown members are ignored, as are private ones. Whether an EC point lies on
+ * its curve is for the crypto port to say.
  *
  * Returns AIR_OK, or
- *   AIR_ERR_MALFORMED    not JSON, a member is missing, or a coordinate has not the curve's width.
+ *   AIR_ERR_MALFORMED    not JSON, a member is missing, a coordinate has not the curve's width, or
+ *                        an RSA integer has a leading zero octet.
  *   AIR_ERR_UNSUPPORTED  another kty or crv, or an RSA size that is not 2048, 3072 or 4096 bits.
+ *   AIR_ERR_LIMIT        over AIR_JWS_SIZE_MAX.
+ *   AIR_ERR_NO_MEMORY
  */
 AIR_API AIR_MUST_CHECK enum air_error air_jwk_read(air_span json, struct air_public_key *out);
 
-/* The SHA-256 thumbprint of a key (RFC 7638), base64url, not terminated. */
+/*
+ * The SHA-256 thumbprint of a key (RFC 7638), base64url, not terminated.
+ *
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, AIR_ERR_BAD_KEY as air_jwk_write(), or what sha256 answers.
+ */
 AIR_API AIR_MUST_CHECK enum air_error air_jwk_thumbprint(const struct air_crypto *crypto,
     const struct air_public_key *key, char out[AIR_THUMBPRINT_SIZE]);
 
@@ -64,30 +73,42 @@ struct air_jws_header {
 /*
  * Append the signing input of a flattened JWS: BASE64URL(header) "." BASE64URL(payload).
  * An empty payload is POST-as-GET (RFC 8555 section 6.3).
+ *
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, the buffer's error, or
+ *   AIR_ERR_ARGUMENT  no algorithm, or both kid and jwk.
+ *   AIR_ERR_BAD_KEY   jwk is not a whole key.
  */
 AIR_API AIR_MUST_CHECK enum air_error air_jws_signing_input(
     const struct air_jws_header *header, air_span payload, struct air_buffer *out);
 
-/* Append the flattened JWS made of a signing input and its signature. AIR_ERR_MALFORMED: no '.' in
- * the input. */
+/*
+ * Append the flattened JWS made of a signing input and its signature.
+ *
+ * Returns AIR_OK, the buffer's error, or
+ *   AIR_ERR_MALFORMED  no '.' in the input.
+ *   AIR_ERR_LIMIT      the JWS would pass AIR_JWS_SIZE_MAX.
+ */
 AIR_API AIR_MUST_CHECK enum air_error air_jws_assemble(
     air_span signing_input, air_span signature, struct air_buffer *out);
 
 /*
  * Sign and append a flattened JWS in one call.
  *
- * Returns AIR_OK, the buffer's error, or what key_sign answers. A port that answers AIR_ERR_LATER
- * is for the two-step way above.
+ * Returns AIR_OK, what the two steps above return, or what key_sign answers. A port that answers
+ * AIR_ERR_LATER is for the two-step way.
  */
 AIR_API AIR_MUST_CHECK enum air_error air_jws_sign(const struct air_crypto *crypto, uint64_t key,
     const struct air_jws_header *header, air_span payload, struct air_buffer *out);
 
 /*
- * Check a flattened JWS against a public key and append its payload.
+ * Check a flattened JWS against a public key and append its payload. The key decides which
+ * algorithm is right, never the message (RFC 8725 section 3.1).
  *
- * Returns AIR_OK, AIR_ERR_MALFORMED (not a flattened JWS, or unknown critical members),
- * AIR_ERR_UNSUPPORTED (an algorithm other than the key's own), AIR_ERR_REFUSED (the signature does
- * not fit).
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, the buffer's error, or
+ *   AIR_ERR_MALFORMED    not a flattened JWS, an unprotected header, or a crit or b64 member.
+ *   AIR_ERR_UNSUPPORTED  an algorithm other than the key's own.
+ *   AIR_ERR_REFUSED      the signature does not fit.
+ *   AIR_ERR_LIMIT        over AIR_JWS_SIZE_MAX.
  */
 AIR_API AIR_MUST_CHECK enum air_error air_jws_verify(const struct air_crypto *crypto,
     const struct air_public_key *key, air_span jws, struct air_buffer *payload);
@@ -96,11 +117,15 @@ AIR_API AIR_MUST_CHECK enum air_error air_jws_verify(const struct air_crypto *cr
  * Append the externalAccountBinding value: a JWS over the account's public key, keyed by the CA's
  * HMAC key with HS256.
  *
- * kid      The key identifier the CA gave.
- * mac_key  The HMAC key as the CA delivers it: base64url; padding, '+', '/' and white space are
- * tolerated. url      The newAccount URL, the same as in the outer JWS.
+ * kid          The key identifier the CA gave. Not empty.
+ * mac_key      The HMAC key as the CA delivers it: base64url; padding, '+', '/' and white space are
+ *              tolerated.
+ * url          The newAccount URL, the same as in the outer JWS.
+ * account_key  The key that signs the outer JWS.
  *
- * Returns AIR_OK, the buffer's error, or AIR_ERR_MALFORMED: mac_key is not base64.
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, the buffer's error, what hmac_sha256 answers, or
+ *   AIR_ERR_MALFORMED  mac_key is not base64 or empty, or kid is empty.
+ *   AIR_ERR_BAD_KEY    account_key is not a whole key.
  */
 AIR_API AIR_MUST_CHECK enum air_error air_jws_bind_external_account(const struct air_crypto *crypto,
     air_span kid, air_span mac_key, air_span url, const struct air_public_key *account_key,

@@ -24,9 +24,6 @@ static enum air_error decode(air_span text, int (*value)(uint8_t), struct air_bu
 static bool measure(air_span text, int (*value)(uint8_t), size_t *digits_count);
 
 enum air_error air_base64url_encode(air_span data, struct air_buffer *out) {
-    if (data.size > SIZE_MAX / 2) {
-        return AIR_ERR_LIMIT;
-    }
     size_t digits_count = data.size / 3 * 4 + (data.size % 3 == 0 ? 0 : data.size % 3 + 1);
     uint8_t *place = air_buffer_extend(out, digits_count);
     if (place == NULL) {
@@ -57,9 +54,6 @@ enum air_error air_base64_decode_lenient(air_span text, struct air_buffer *out) 
 }
 
 enum air_error air_hex_encode(air_span data, struct air_buffer *out) {
-    if (data.size > SIZE_MAX / 2) {
-        return AIR_ERR_LIMIT;
-    }
     uint8_t *place = air_buffer_extend(out, data.size * 2);
     if (place == NULL) {
         return out->error;

@@ -10,6 +10,7 @@
 
 #include "src/base/json.h"
 
+#include "src/base/base64url.h"
 #include "src/base/span.h"
 
 static bool is_within_limits(air_span text);
@@ -76,6 +77,13 @@ void air_json_end(struct air_buffer *out, char bracket) {
 void air_json_put_text(struct air_buffer *out, const char *key, air_span value) {
     put_key(out, key);
     put_string(out, value);
+}
+
+void air_json_put_base64url(struct air_buffer *out, const char *key, air_span data) {
+    put_key(out, key);
+    air_buffer_append_byte(out, '"');
+    air_base64url_encode(data, out);
+    air_buffer_append_byte(out, '"');
 }
 
 void air_json_put_integer(struct air_buffer *out, const char *key, int64_t value) {

@@ -51,6 +51,8 @@ json_t *air_json_object(const json_t *object, const char *key);
 void air_json_begin(struct air_buffer *out, const char *key, char bracket); /* '{' or '[' */
 void air_json_end(struct air_buffer *out, char bracket);                    /* '}' or ']' */
 void air_json_put_text(struct air_buffer *out, const char *key, air_span value);
+/* Bytes, as base64url text. */
+void air_json_put_base64url(struct air_buffer *out, const char *key, air_span data);
 void air_json_put_integer(struct air_buffer *out, const char *key, int64_t value);
 void air_json_put_bool(struct air_buffer *out, const char *key, bool value);
 /* A value that is JSON already, not empty. */
