@@ -171,7 +171,7 @@ static bool ask(struct air_driver *driver) {
 
 static void sleep_until_wakeup(struct air_driver *driver) {
     air_time_ms at_ms = air_engine_wakeup(driver->config.engine);
-    air_time_ms now_ms = air_clock_read(CLOCK_BOOTTIME);
+    air_time_ms now_ms = air_clock_boot_ms();
 
     if (at_ms == INT64_MAX) {
         return;

@@ -200,7 +200,7 @@ static bool is_redirected(struct air_transfer *transfer) {
 static enum air_error send_request(struct air_transfer *transfer) {
     struct air_work *work = transfer->work;
     struct air_driver *driver = work->driver;
-    air_time_ms left_ms = transfer->deadline_boot_ms - air_clock_read(CLOCK_BOOTTIME);
+    air_time_ms left_ms = transfer->deadline_boot_ms - air_clock_boot_ms();
 
     air_answer_reset(transfer, work->action->http.body_max);
     if (left_ms <= 0) {
@@ -224,7 +224,7 @@ static enum air_error set_for_request(struct air_transfer *transfer) {
 
     transfer->redirects_count = 0;
     transfer->is_starved = false;
-    transfer->deadline_boot_ms = air_clock_read(CLOCK_BOOTTIME) + deadline_ms;
+    transfer->deadline_boot_ms = air_clock_boot_ms() + deadline_ms;
     if (error != AIR_OK) {
         air_work_explain(work, "the URL has a blank or control character, or is too long");
         return error;
