@@ -31,7 +31,7 @@ HEADERS = {
 # The SDK of each room above src/, as a pattern of its header names.
 SDK = {
     "backends/crypto_openssl": r"openssl/|pthread\.h",
-    "backends/storage_file": r"$^",
+    "backends/storage_file": r"pthread\.h",
     "tls": r"openssl/|pthread\.h",
     "driver": r"openssl/|curl/|uv\.h|pthread\.h",
     "hosts/program": r"openssl/|curl/|uv\.h|yaml\.h|microhttpd\.h|jansson\.h|pthread\.h",
