@@ -100,15 +100,11 @@ static enum air_error make_room(struct air_buffer *buffer, size_t size) {
     if (needed <= buffer->capacity) {
         return AIR_OK;
     }
-    size_t capacity = buffer->capacity <= buffer->size_max / 2 ? buffer->capacity * 2 : needed;
+    size_t doubled =
+        buffer->capacity <= buffer->size_max / 2 ? buffer->capacity * 2 : buffer->size_max;
+    size_t capacity = doubled > needed ? doubled : needed;
     if (capacity < CAPACITY_MIN) {
-        capacity = CAPACITY_MIN;
-    }
-    if (capacity < needed) {
-        capacity = needed;
-    }
-    if (capacity > buffer->size_max) {
-        capacity = buffer->size_max;
+        capacity = CAPACITY_MIN < buffer->size_max ? CAPACITY_MIN : buffer->size_max;
     }
     uint8_t *data = air_memory_resize(buffer->data, buffer->capacity, capacity);
     if (data == NULL) {
