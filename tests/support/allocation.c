@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What several test programs share: the loop over failing allocations, and assertions on spans.
+ * What only one program needs stays there.
  *
  * Invariant: no planned failure is left behind for the next test.
  */

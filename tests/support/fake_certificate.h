@@ -6,7 +6,7 @@
  * Requests and certificates of the fake crypto port, and what a fake CA needs to answer one with
  * the other.
  *
- * A request is plain text:          A certificate is a PEM block CERTIFICATE, its body base64url of:
+ * A request is plain text:          A certificate is a PEM block, its body base64url of:
  *
  *   fake csr 1                        fake certificate 1
  *   key-type ecdsa-p256               not-before 1795446245000

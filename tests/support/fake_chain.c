@@ -2,6 +2,8 @@
 /*
  * Judging a downloaded chain as thinair/crypto.h asks every port to: the engine's tests need the
  * refusals as much as the successes. Being signed means naming the next certificate's subject.
+ *
+ * Invariant: every refusal but that of a malformed text comes with its reason.
  */
 
 #include "tests/support/fake_chain.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Proven here: keys are written in the one form that RFC 7638 hashes (its own example and RFC 7515's
- * key come out right); EC coordinates keep their width whatever they begin with; a key of any other
- * shape is neither written nor read.
+ * Proven here: keys are written in the one form that RFC 7638 hashes (its own example and the key
+ * of RFC 7515 come out right); EC coordinates keep their width whatever they begin with; a key of
+ * any other shape is neither written nor read.
  */
 
 #include <string.h>
