@@ -45,7 +45,7 @@ static X509 *certificate_begin(
     EVP_PKEY *key, air_time_ms not_before_ms, air_time_ms not_after_ms, const char *serial);
 static void certificate_subject(X509 *certificate, const char *subject);
 static void certificate_extend(X509 *certificate, X509 *issuer, int nid, const char *value);
-static void certificate_extend_raw(X509 *certificate, int nid, air_span value);
+static void certificate_extend_raw(X509 *certificate, int nid, bool is_critical, air_span value);
 static void certificate_append(X509 *certificate, struct air_buffer *out);
 static void certificate_finish(
     X509 *certificate, const struct air_test_pki *pki, struct air_buffer *chain);
@@ -111,7 +111,12 @@ void air_test_pki_issue_leaf(
     certificate_extend(certificate, issuer, NID_ext_key_usage, leaf->usage);
     certificate_extend(certificate, issuer, NID_subject_alt_name, leaf->names);
     if (leaf->names_der.size > 0) {
-        certificate_extend_raw(certificate, NID_subject_alt_name, leaf->names_der);
+        certificate_extend_raw(certificate, NID_subject_alt_name, false, leaf->names_der);
+    }
+    if (leaf->is_precertificate) {
+        static const uint8_t asn1_null[] = {0x05, 0x00};
+        certificate_extend_raw(
+            certificate, NID_ct_precert_poison, true, (air_span){asn1_null, sizeof(asn1_null)});
     }
     certificate_finish(certificate, pki, chain);
     X509_free(certificate);
@@ -264,10 +269,10 @@ static void certificate_extend(X509 *certificate, X509 *issuer, int nid, const c
     X509_EXTENSION_free(extension);
 }
 
-static void certificate_extend_raw(X509 *certificate, int nid, air_span value) {
+static void certificate_extend_raw(X509 *certificate, int nid, bool is_critical, air_span value) {
     ASN1_OCTET_STRING *octets = ASN1_OCTET_STRING_new();
     require(octets != NULL && ASN1_OCTET_STRING_set(octets, value.data, (int)value.size) == 1);
-    X509_EXTENSION *extension = X509_EXTENSION_create_by_NID(NULL, nid, 0, octets);
+    X509_EXTENSION *extension = X509_EXTENSION_create_by_NID(NULL, nid, is_critical, octets);
     require(extension != NULL && X509_add_ext(certificate, extension, -1) == 1);
     X509_EXTENSION_free(extension);
     ASN1_OCTET_STRING_free(octets);

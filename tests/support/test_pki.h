@@ -45,7 +45,8 @@ struct air_test_leaf {
     air_span names_der;      /* instead of names: the extension's value, as it is */
     const char *usage;       /* extended key usage: "serverAuth" */
     const char *constraints; /* "CA:FALSE" */
-    const char *serial;      /* hexadecimal, of at most 40 digits; NULL: random */
+    const char *serial;      /* hexadecimal, of any length, "-" before it or not; NULL: random */
+    bool is_precertificate;  /* with the critical poison of RFC 6962 section 3.1 */
     air_time_ms not_before_ms;
     air_time_ms not_after_ms;
 };

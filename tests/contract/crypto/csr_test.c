@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Proven: a request has an empty subject, our key, exactly the ordered names in their order, and
+ * must-staple when asked for; its signature fits. OpenSSL reads it back; the extensions' values are
+ * compared byte for byte with ones encoded here. Names that no CA takes are refused.
+ */
+
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/contract/crypto/oracle.h"
+#include "tests/contract/crypto/suite.h"
+#include "tests/support/allocation.h"
+
+#define SAN_OID "2.5.29.17"
+#define TLS_FEATURE_OID "1.3.6.1.5.5.7.1.24"
+
+static X509_REQ *create(const struct air_crypto *port, uint64_t key, const air_span *names,
+    size_t names_count, bool must_staple) {
+    struct air_buffer der;
+    air_buffer_init(&der, AIR_CSR_SIZE_MAX);
+    assert_ok(port->csr_create(port->self, key, names, names_count, must_staple, &der));
+    const unsigned char *end = der.data;
+    X509_REQ *request = d2i_X509_REQ(NULL, &end, (long)der.size);
+    assert_non_null(request);
+    assert_ptr_equal(end, der.data + der.size);
+    air_buffer_deinit(&der);
+    return request;
+}
+
+static void assert_names(
+    X509_REQ *request, const air_span *names, size_t names_count, int extensions_count) {
+    struct air_buffer expected;
+    air_buffer_init(&expected, AIR_CSR_SIZE_MAX);
+    air_oracle_names(names, names_count, &expected);
+    STACK_OF(X509_EXTENSION) *extensions = X509_REQ_get_extensions(request);
+    assert_int_equal(sk_X509_EXTENSION_num(extensions), extensions_count);
+    air_oracle_assert_extension(
+        sk_X509_EXTENSION_value(extensions, 0), SAN_OID, false, air_buffer_span(&expected));
+    sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+    air_buffer_deinit(&expected);
+}
+
+static void assert_request(
+    const struct air_crypto *port, enum air_key_type type, int signature_nid) {
+    const air_span names[] = {
+        SPAN("www.example.net"), SPAN("*.a.example.net"), SPAN("example.net")};
+    uint64_t key = air_oracle_generate(port, type);
+    EVP_PKEY *oracle = air_oracle_key(port, key);
+    X509_REQ *request = create(port, key, names, 3, false);
+    assert_int_equal(X509_REQ_get_version(request), X509_REQ_VERSION_1);
+    assert_int_equal(X509_NAME_entry_count(X509_REQ_get_subject_name(request)), 0);
+    assert_int_equal(EVP_PKEY_eq(X509_REQ_get0_pubkey(request), oracle), 1);
+    assert_int_equal(X509_REQ_verify(request, oracle), 1);
+    assert_int_equal(X509_REQ_get_signature_nid(request), signature_nid);
+    assert_int_equal(X509_REQ_get_attr_count(request), 1);
+    assert_names(request, names, 3, 1);
+    X509_REQ_free(request);
+    EVP_PKEY_free(oracle);
+}
+
+static void asks_for_the_names_with_every_type(void **state) {
+    assert_request(*state, AIR_KEY_ECDSA_P256, NID_ecdsa_with_SHA256);
+    assert_request(*state, AIR_KEY_ECDSA_P384, NID_ecdsa_with_SHA384);
+    assert_request(*state, AIR_KEY_RSA_2048, NID_sha256WithRSAEncryption);
+}
+
+/* RFC 7633; the value is the one CAs know (SEQUENCE of INTEGER 5). */
+static void asks_for_must_staple(void **state) {
+    const struct air_crypto *port = *state;
+    const air_span name = SPAN("example.net");
+    uint64_t key = air_oracle_generate(port, AIR_KEY_ECDSA_P256);
+    X509_REQ *request = create(port, key, &name, 1, true);
+    assert_names(request, &name, 1, 2);
+    STACK_OF(X509_EXTENSION) *extensions = X509_REQ_get_extensions(request);
+    air_oracle_assert_extension(sk_X509_EXTENSION_value(extensions, 1), TLS_FEATURE_OID, false,
+        SPAN("\x30\x03\x02\x01\x05"));
+    sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+    X509_REQ_free(request);
+}
+
+/* The longest name there is, 253 bytes (RFC 1035 section 2.3.4), in as many variants as wanted. */
+static air_span long_name(char text[254], size_t number) {
+    memset(text, 'a', 253);
+    text[63] = text[127] = text[191] = '.';
+    (void)snprintf(text, 5, "%04zu", number);
+    text[4] = 'a';
+    return air_span_of(text, 253);
+}
+
+/* R-A7: a hundred of the longest names. */
+static void asks_for_a_hundred_longest_names(void **state) {
+    const struct air_crypto *port = *state;
+    static char texts[100][254];
+    air_span names[100];
+    for (size_t i = 0; i < 100; i++) {
+        names[i] = long_name(texts[i], i);
+    }
+    uint64_t key = air_oracle_generate(port, AIR_KEY_ECDSA_P256);
+    X509_REQ *request = create(port, key, names, 100, false);
+    assert_names(request, names, 100, 1);
+    X509_REQ_free(request);
+}
+
+static void assert_refused(const struct air_crypto *port, uint64_t key, const air_span *names,
+    size_t names_count, enum air_error expected) {
+    struct air_buffer out;
+    air_buffer_init(&out, 4 * AIR_CSR_SIZE_MAX);
+    assert_ok(air_buffer_append_text(&out, "before"));
+    assert_int_equal(port->csr_create(port->self, key, names, names_count, false, &out), expected);
+    assert_span(air_buffer_span(&out), "before");
+    air_buffer_deinit(&out);
+}
+
+static void refuses_bad_names(void **state) {
+    const struct air_crypto *port = *state;
+    uint64_t key = air_oracle_generate(port, AIR_KEY_ECDSA_P256);
+    char text[300];
+    memset(text, 'a', sizeof(text));
+    const air_span bad[] = {
+        air_span_of(NULL, 0),
+        SPAN("Example.net"),
+        SPAN("example.net."),
+        SPAN("example..net"),
+        SPAN(".example.net"),
+        SPAN("example.net\0.example.org"),
+        SPAN("exa mple.net"),
+        SPAN("example_1.net"),
+        SPAN("b\xc3\xbc"
+             "cher.example"),
+        SPAN("a.*.example.net"),
+        SPAN("*.*.example.net"),
+        SPAN("*"),
+        SPAN("192.0.2.1"),
+        SPAN("2001:db8::1"),
+        SPAN("-a.example.net"),
+        SPAN("example.net,DNS:example.org"),
+        air_span_of(text, 254),
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const air_span names[] = {SPAN("example.net"), bad[i]};
+        assert_refused(port, key, names, 2, AIR_ERR_BAD_NAME);
+    }
+}
+
+static void refuses_no_names(void **state) {
+    const struct air_crypto *port = *state;
+    uint64_t key = air_oracle_generate(port, AIR_KEY_ECDSA_P256);
+    assert_refused(port, key, NULL, 0, AIR_ERR_ARGUMENT);
+}
+
+static void refuses_no_key(void **state) {
+    const struct air_crypto *port = *state;
+    const air_span name = SPAN("example.net");
+    uint64_t key = air_oracle_generate(port, AIR_KEY_ECDSA_P256);
+    port->key_free(port->self, key);
+    assert_refused(port, key, &name, 1, AIR_ERR_ARGUMENT);
+    assert_refused(port, 0, &name, 1, AIR_ERR_ARGUMENT);
+}
+
+static void refuses_more_than_the_limit(void **state) {
+    const struct air_crypto *port = *state;
+    static char texts[260][254];
+    static air_span names[260];
+    for (size_t i = 0; i < 260; i++) {
+        names[i] = long_name(texts[i], i);
+    }
+    uint64_t key = air_oracle_generate(port, AIR_KEY_ECDSA_P256);
+    assert_refused(port, key, names, 260, AIR_ERR_LIMIT);
+}
+
+static void appends_whole_or_not_at_all(void **state) {
+    const struct air_crypto *port = *state;
+    const air_span name = SPAN("example.net");
+    uint64_t key = air_oracle_generate(port, AIR_KEY_ECDSA_P256);
+    struct air_buffer out;
+    air_buffer_init(&out, 64);
+    assert_int_equal(port->csr_create(port->self, key, &name, 1, false, &out), AIR_ERR_LIMIT);
+    assert_int_equal(out.size, 0);
+    air_buffer_deinit(&out);
+}
+
+static enum air_error create_one(void *context) {
+    const struct air_crypto *port = context;
+    const air_span name = SPAN("example.net");
+    uint64_t key = 0;
+    struct air_buffer out;
+    air_buffer_init(&out, AIR_CSR_SIZE_MAX);
+    enum air_error error = port->key_generate_slow(port->self, AIR_KEY_ECDSA_P256, &key);
+    if (error == AIR_OK) {
+        error = port->csr_create(port->self, key, &name, 1, true, &out);
+    }
+    port->key_free(port->self, key);
+    air_buffer_deinit(&out);
+    return error;
+}
+
+static void survives_failing_allocations(void **state) {
+    (void)air_oracle_generate(*state, AIR_KEY_ECDSA_P256);
+    air_test_each_allocation(create_one, *state);
+}
+
+int air_contract_csr(void) {
+    const struct CMUnitTest tests[] = {
+        CONTRACT_TEST(asks_for_the_names_with_every_type),
+        CONTRACT_TEST(asks_for_must_staple),
+        CONTRACT_TEST(asks_for_a_hundred_longest_names),
+        CONTRACT_TEST(refuses_bad_names),
+        CONTRACT_TEST(refuses_no_names),
+        CONTRACT_TEST(refuses_no_key),
+        CONTRACT_TEST(refuses_more_than_the_limit),
+        CONTRACT_TEST(appends_whole_or_not_at_all),
+        CONTRACT_TEST(survives_failing_allocations),
+    };
+    return cmocka_run_group_tests_name("csr", tests, NULL, NULL);
+}
