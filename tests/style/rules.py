@@ -9,7 +9,7 @@ import house
 COLUMNS_MAX = 100
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 600
-OPENING_LINES_MIN = 3
+OPENING_LINES_MIN = 2
 OPENING_LINES_MAX = 12
 
 # Functions of the C library that hide a size, a state or a failure: STYLE, Memory.
