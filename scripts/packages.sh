@@ -4,7 +4,7 @@
 
 # What thinair is built from.
 packages_build=(gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libssl-dev libuv1-dev
-    libcurl4-openssl-dev libyaml-dev libmicrohttpd-dev)
+    libcurl4-openssl-dev libyaml-dev libmicrohttpd-dev libidn2-dev)
 # What the demonstration shows it with.
 packages_demo=(pebble curl openssl python3-minimal procps)
 # What the tests need that need no other server software.
