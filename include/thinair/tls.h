@@ -113,8 +113,8 @@ AIR_API bool air_tls_is_challenge(const SSL *ssl);
  * the root and dates are not judged.
  *
  * Returns AIR_OK, AIR_ERR_NOT_PROVEN with a sentence in reason (may be NULL), AIR_ERR_BAD_NAME,
- * AIR_ERR_ARGUMENT (AIR_KEY_NONE), AIR_ERR_NO_MEMORY or AIR_ERR_CRYPTO. Empties the thread's OpenSSL
- * error queue, as do the probes.
+ * AIR_ERR_ARGUMENT (AIR_KEY_NONE), AIR_ERR_NO_MEMORY or AIR_ERR_CRYPTO. Empties the thread's
+ * OpenSSL error queue, as do the probes.
  */
 AIR_API AIR_MUST_CHECK enum air_error air_tls_prove(air_span chain, air_span key,
     enum air_key_type key_type, air_span name, struct air_buffer *reason);

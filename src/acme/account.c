@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the newAccount payload. An existing account answers the same request with its URL, so there is no second
- * form for look-up. Members that say nothing are left out: step-ca refuses some empty ones.
+ * Writes the newAccount payload. An existing account answers the same request with its URL, so
+ * there is no second form for look-up. Members that say nothing are left out: step-ca refuses some
+ * empty ones.
  */
 
 #include "src/acme/account.h"

@@ -3,7 +3,8 @@
 #define AIR_ACME_ACCOUNT_H
 
 /*
- * The newAccount request (RFC 8555 section 7.3). Of the answer only Location matters: some CAs send no body.
+ * The newAccount request (RFC 8555 section 7.3). Of the answer only Location matters: some CAs send
+ * no body.
  */
 
 #include "thinair/jose.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Authorizations: which name, and which of its challenges we answer. Challenge types we do not know, and entries
- * without a token (dns-persist-01), are passed over. Invariant: a chosen challenge has a token that may stand in a
- * path (R-A2) and a URL on the directory's host (R-A3).
+ * Authorizations: which name, and which of its challenges we answer. Challenge types we do not
+ * know, and entries without a token (dns-persist-01), are passed over. Invariant: a chosen
+ * challenge has a token that may stand in a path (R-A2) and a URL on the directory's host (R-A3).
  */
 
 #include "src/acme/authorization.h"

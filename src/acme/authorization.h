@@ -40,12 +40,13 @@ struct air_authorization {
 };
 
 /*
- * Read an authorization and choose a challenge: the first of `wanted` that it offers with an acceptable URL and token.
+ * Read an authorization and choose a challenge: the first of `wanted` that it offers with an
+ * acceptable URL and token.
  *
  * text  The failed challenge's error as a sentence is appended, when there is one.
  *
- * Returns AIR_OK, AIR_ERR_NO_MEMORY, AIR_ERR_LIMIT, or AIR_ERR_MALFORMED: not an object, no status, or an identifier
- * that is not a DNS name.
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, AIR_ERR_LIMIT, or AIR_ERR_MALFORMED: not an object, no status,
+ * or an identifier that is not a DNS name.
  */
 enum air_error air_authorization_read(air_span body, air_span directory_url,
     const enum air_challenge_type *wanted, size_t wanted_count, struct air_authorization *out,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads the directory. Only URLs on the directory's own host are taken; the rest of the document is the CA's
- * business. Invariant: out is untouched unless everything that issuance needs was found.
+ * Reads the directory. Only URLs on the directory's own host are taken; the rest of the document is
+ * the CA's business. Invariant: out is untouched unless everything that issuance needs was found.
  */
 
 #include "src/acme/directory.h"

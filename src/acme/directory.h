@@ -17,8 +17,7 @@ struct air_directory {
     air_span new_nonce;
     air_span new_account;
     air_span new_order;
-    air_span
-        terms_of_service; /* empty when the CA has none; not checked to be https: it is only shown */
+    air_span terms_of_service; /* empty: none; not checked to be https, as it is only shown */
     bool needs_external_account;
 };
 
@@ -27,8 +26,8 @@ struct air_directory {
  *
  * reason  On failure a sentence that names the member; may be NULL.
  *
- * Returns AIR_OK, AIR_ERR_NO_MEMORY, or AIR_ERR_MALFORMED: not a JSON object, or a URL that issuance needs is missing
- * or leads to another host (R-A3).
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, or AIR_ERR_MALFORMED: not a JSON object, or a URL that
+ * issuance needs is missing or leads to another host (R-A3).
  */
 enum air_error air_directory_read(const struct air_http_result *response, air_span directory_url,
     struct air_directory *out, struct air_buffer *reason);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The exchange: the one place where requests are signed and nonces are spent. Retrying for other reasons than
- * badNonce is its user's business. Invariant: a nonce is consumed when the request that carries it is handed out,
- * and a retry after badNonce uses the nonce that came with the rejection (RFC 8555 section 6.5).
+ * The exchange: the one place where requests are signed and nonces are spent. Retrying for other
+ * reasons than badNonce is its user's business. Invariant: a nonce is consumed when the request
+ * that carries it is handed out, and a retry after badNonce uses the nonce that came with the
+ * rejection (RFC 8555 section 6.5).
  */
 
 #include "src/acme/exchange.h"

@@ -3,15 +3,17 @@
 #define AIR_ACME_EXCHANGE_H
 
 /*
- * One request to a CA and its answer: a nonce first if none is at hand, a signature, the request itself, and again
- * from the signature when the CA rejects the nonce (RFC 8555 sections 6.2 to 6.5).
+ * One request to a CA and its answer: a nonce first if none is at hand, a signature, the request
+ * itself, and again from the signature when the CA rejects the nonce (RFC 8555 sections 6.2 to
+ * 6.5).
  */
 
 #include "src/acme/problem.h"
 #include "src/acme/session.h"
 #include "thinair/action.h"
 
-/* badNonce answers in one exchange before it fails. 5 would do at 5 %; a CA that rejects 30 % needs more (R-B5). */
+/* badNonce answers in one exchange before it fails. 5 would do at 5 %; a CA that rejects 30 %
+ * needs more (R-B5). */
 #define AIR_BAD_NONCES_MAX 12
 
 /* Time limit for one request (hardening 3.6). */
@@ -55,20 +57,21 @@ enum air_error air_exchange_begin(struct air_exchange *exchange, enum air_exchan
     air_span url, air_span payload, uint32_t body_max);
 
 /*
- * The next action of the exchange: a request for a nonce, a signature, or the request itself. Its spans are the
- * exchange's and the session's.
+ * The next action of the exchange: a request for a nonce, a signature, or the request itself. Its
+ * spans are the exchange's and the session's.
  * Returns AIR_OK, AIR_ERR_NO_MEMORY (call again), or what the crypto port answers.
  */
 enum air_error air_exchange_next(struct air_exchange *exchange, struct air_session *session,
     air_time_ms boot_ms, struct air_action *out);
 
 /*
- * Take the result of that action. When *is_done, the result is the answer to the request itself; otherwise call next.
+ * Take the result of that action. When *is_done, the result is the answer to the request itself;
+ * otherwise call next.
  *
  * reason  On failure a sentence for the operator is appended.
  *
- * Returns AIR_OK, AIR_ERR_NO_MEMORY (call again with the same result), the action's own error, or AIR_ERR_REFUSED:
- * the CA gives no usable nonce.
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY (call again with the same result), the action's own error, or
+ * AIR_ERR_REFUSED: the CA gives no usable nonce.
  */
 enum air_error air_exchange_accept(struct air_exchange *exchange, struct air_session *session,
     const struct air_result *result, struct air_time now, bool *is_done, struct air_buffer *reason);

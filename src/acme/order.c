@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Orders: what is sent and what comes back, side by side. All text of a read order is copied into one buffer.
- * Invariant: every URL in a read order is acceptable and within the directory's host.
+ * Orders: what is sent and what comes back, side by side. All text of a read order is copied into
+ * one buffer. Invariant: every URL in a read order is acceptable and within the directory's host.
  */
 
 #include "src/acme/order.h"

@@ -44,8 +44,8 @@ enum air_error air_order_write_finalize(air_span csr, struct air_buffer *payload
 /*
  * Read an order. Members of the future are ignored; the order of authorizations means nothing.
  *
- * Returns AIR_OK, AIR_ERR_NO_MEMORY, AIR_ERR_LIMIT (too many authorizations), or AIR_ERR_MALFORMED: not an object, no
- * status, or a URL that leads to another host (R-A3).
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, AIR_ERR_LIMIT (too many authorizations), or AIR_ERR_MALFORMED:
+ * not an object, no status, or a URL that leads to another host (R-A3).
  */
 enum air_error air_order_read(air_span body, air_span directory_url, struct air_order *out);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Problem documents: from the CA's JSON to a type, a remedy and a sentence. The table below is the only place where
- * error types are known by name. Invariant: whatever the body is, the operator gets the CA's words, escaped and cut.
+ * Problem documents: from the CA's JSON to a type, a remedy and a sentence. The table below is the
+ * only place where error types are known by name. Invariant: whatever the body is, the operator
+ * gets the CA's words, escaped and cut.
  */
 
 #include "src/acme/problem.h"

@@ -25,9 +25,9 @@ enum air_problem_type {
 
 /* What to do about a refusal. */
 enum air_remedy {
-    AIR_REMEDY_REPEAT, /* at once, with the nonce that came */
-    AIR_REMEDY_WAIT,   /* the same request, later: Retry-After, or growing waits */
-    AIR_REMEDY_REPAIR, /* something of ours must be renewed first: the account, the view of the order */
+    AIR_REMEDY_REPEAT,    /* at once, with the nonce that came */
+    AIR_REMEDY_WAIT,      /* the same request, later: Retry-After, or growing waits */
+    AIR_REMEDY_REPAIR,    /* renew something of ours first: the account, the view of the order */
     AIR_REMEDY_NEW_ORDER, /* this order is lost; another one after a pause */
     AIR_REMEDY_GIVE_UP    /* fails until a person changes something: at most twice a day */
 };
@@ -42,15 +42,17 @@ struct air_problem {
 #define AIR_PROBLEM_TEXT_SIZE_MAX 480
 
 /*
- * Read the refusal in a response whose status is not 2xx, and append it as one sentence for the operator: type,
- * detail, and what each subproblem says. A body that is no problem document gives a sentence with the status.
+ * Read the refusal in a response whose status is not 2xx, and append it as one sentence for the
+ * operator: type, detail, and what each subproblem says. A body that is no problem document gives a
+ * sentence with the status.
  *
  * Returns AIR_OK or AIR_ERR_NO_MEMORY.
  */
 enum air_error air_problem_read(const struct air_http_result *response, air_time_ms now_wall_ms,
     struct air_problem *out, struct air_buffer *text);
 
-/* The same for a problem inside another object: a challenge's or an order's "error" member. May be NULL. */
+/* The same for a problem inside another object: a challenge's or an order's "error" member. May
+ * be NULL. */
 enum air_error air_problem_read_object(
     const json_t *object, struct air_problem *out, struct air_buffer *text);
 

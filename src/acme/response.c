@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Headers of a CA's response. Every value is the network's: what does not match its grammar counts as missing.
- * Invariant: nothing that is returned points outside the response.
+ * Headers of a CA's response. Every value is the network's: what does not match its grammar counts
+ * as missing. Invariant: nothing that is returned points outside the response.
  */
 
 #include "src/acme/response.h"

@@ -3,7 +3,8 @@
 #define AIR_ACME_SESSION_H
 
 /*
- * What all requests to one CA share: who signs, and the nonces the CA has given (RFC 8555 section 6.5).
+ * What all requests to one CA share: who signs, and the nonces the CA has given (RFC 8555 section
+ * 6.5).
  */
 
 #include "src/acme/token.h"
@@ -34,7 +35,8 @@ struct air_session {
 /* Keep a nonce for later. An empty one is ignored; when the pool is full the oldest goes. */
 void air_session_keep_nonce(struct air_session *session, air_span nonce, air_time_ms boot_ms);
 
-/* Take the youngest nonce out of the pool: it is consumed, whatever follows (R-B5). False: none is young enough. */
+/* Take the youngest nonce out of the pool: it is consumed, whatever follows (R-B5). False: none
+ * is young enough. */
 bool air_session_take_nonce(
     struct air_session *session, air_time_ms boot_ms, struct air_nonce *out);
 

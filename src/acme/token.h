@@ -14,8 +14,8 @@
 bool air_token_is_valid(air_span token);
 
 /*
- * Append text from the network for an operator's eyes: control bytes and bytes over 0x7e as \xNN, at most size_max
- * bytes of output, "..." where it was cut (hardening 3.6).
+ * Append text from the network for an operator's eyes: control bytes and bytes over 0x7e as \xNN,
+ * at most size_max bytes of output, "..." where it was cut (hardening 3.6).
  */
 enum air_error air_text_escape(air_span text, size_t size_max, struct air_buffer *out);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Judging URLs by their text. Nothing is resolved, decoded or normalized here; the driver connects only to what
- * passed. Invariant: a URL that passes has a non-empty host that ends at the first '/', '?' or the end.
+ * Judging URLs by their text. Nothing is resolved, decoded or normalized here; the driver connects
+ * only to what passed. Invariant: a URL that passes has a non-empty host that ends at the first
+ * '/', '?' or the end.
  */
 
 #include "src/acme/url.h"

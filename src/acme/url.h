@@ -3,8 +3,8 @@
 #define AIR_ACME_URL_H
 
 /*
- * What a URL that a CA names must look like before a request goes there (R-A3). URLs are never changed: the JWS "url"
- * member must be the CA's own bytes (RFC 8555 section 6.4).
+ * What a URL that a CA names must look like before a request goes there (R-A3). URLs are never
+ * changed: the JWS "url" member must be the CA's own bytes (RFC 8555 section 6.4).
  */
 
 #include "thinair/thinair.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The names of actions, events and challenge types, from the lists in thinair/action.h. Logs, hooks and traces show
- * them, so they are stable. Nothing here allocates.
+ * The names of actions, events and challenge types, from the lists in thinair/action.h. Logs, hooks
+ * and traces show them, so they are stable. Nothing here allocates.
  */
 
 #include "thinair/action.h"

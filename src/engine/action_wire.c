@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wire encoding of actions: writer and reader of each kind side by side. Copying an action is encoding and
- * decoding it, so every action that is handed out has passed through here.
- * Invariant: decode(encode(a)) equals a, and every count has a limit.
+ * The wire encoding of actions: writer and reader of each kind side by side. Copying an action is
+ * encoding and decoding it, so every action that is handed out has passed through here. Invariant:
+ * decode(encode(a)) equals a, and every count has a limit.
  */
 
 #include "thinair/action.h"

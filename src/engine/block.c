@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One block of memory for a decoded value. The block's size stands before the value, so that freeing can wipe it.
- * Invariant: both runs of a reader ask for the same arrays, because both read the same bytes.
+ * One block of memory for a decoded value. The block's size stands before the value, so that
+ * freeing can wipe it. Invariant: both runs of a reader ask for the same arrays, because both read
+ * the same bytes.
  */
 
 #include "src/engine/block.h"

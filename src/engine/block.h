@@ -3,8 +3,9 @@
 #define AIR_ENGINE_BLOCK_H
 
 /*
- * Reading wire text into one block of memory: the value, then the arrays it points to, then the wire text itself,
- * which all spans of the value point into. A reader runs twice: first without memory, to learn the arrays' size.
+ * Reading wire text into one block of memory: the value, then the arrays it points to, then the
+ * wire text itself, which all spans of the value point into. A reader runs twice: first without
+ * memory, to learn the arrays' size.
  */
 
 #include "src/base/wire.h"

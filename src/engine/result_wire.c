@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wire encoding of results, with the id and kind of the action they answer. The kind decides which member
- * follows, and only when the action succeeded. Invariant: decode(encode(r)) equals r.
+ * The wire encoding of results, with the id and kind of the action they answer. The kind decides
+ * which member follows, and only when the action succeeded. Invariant: decode(encode(r)) equals r.
  */
 
 #include "src/engine/block.h"
