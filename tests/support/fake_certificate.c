@@ -204,16 +204,21 @@ static bool next_line(air_span *rest, air_span *word, air_span *value) {
     return true;
 }
 
+/* By hand, so that a failing allocation is never taken for a malformed text. */
 static bool get_hex(air_span text, uint8_t *out, size_t room, size_t *out_size) {
-    struct air_buffer bytes;
-    air_buffer_init(&bytes, room);
-    bool is_read = air_hex_decode(text, &bytes) == AIR_OK;
-    if (is_read && bytes.size > 0) {
-        memcpy(out, bytes.data, bytes.size);
+    static const char digits[] = "0123456789abcdef";
+    if (text.size % 2 != 0 || text.size / 2 > room) {
+        return false;
     }
-    *out_size = bytes.size;
-    air_buffer_deinit(&bytes);
-    return is_read;
+    for (size_t i = 0; i < text.size; i++) {
+        size_t digit = air_span_find(air_span_text(digits), text.data[i]);
+        if (digit == sizeof(digits) - 1) {
+            return false;
+        }
+        out[i / 2] = (uint8_t)(i % 2 == 0 ? digit << 4 : out[i / 2] | digit);
+    }
+    *out_size = text.size / 2;
+    return true;
 }
 
 static bool get_hex_exactly(air_span text, uint8_t *out, size_t size) {
