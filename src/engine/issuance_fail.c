@@ -187,9 +187,7 @@ enum air_error air_fail_request_withdraw(struct air_job *job) {
 }
 
 enum air_error air_fail_accept_withdraw(struct air_job *job, const struct air_result *result) {
-    (void)
-        result; /* an answer that cannot be withdrawn proves nothing to anybody once the order is over */
-    (void)job;
+    (void)result; /* what cannot be withdrawn proves nothing once the order is over */
     air_issuance_of(job)->published_count--;
     return AIR_OK;
 }

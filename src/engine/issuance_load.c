@@ -39,7 +39,7 @@ static enum air_error post_read(struct air_job *job, const struct paths *paths) 
 enum air_error air_load_request_read(struct air_job *job) {
     static const char *const names[] = {"current", "history.json", "order.json"};
     struct air_issuance *issuance = air_issuance_of(job);
-    issuance->wants_install = issuance->wants_install || issuance->wants_install;
+    issuance->wants_install = issuance->wants_install || issuance->lineage->needs_load;
     issuance->lineage->needs_load = false; /* what changes from now on sets it again */
     struct paths paths;
     air_buffer_init(&paths.text, 3 * AIR_STORAGE_PATH_SIZE_MAX);
