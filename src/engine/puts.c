@@ -29,7 +29,7 @@ static air_span piece(const struct air_puts *puts, size_t begin) {
 static size_t end_of_last(const struct air_puts *puts) {
     size_t end = 0;
     for (size_t i = 0; i < puts->count; i++) {
-        end += puts->list[i].path.size + puts->list[i].value.size;
+        end += puts->list[i].path.size + 1 + puts->list[i].value.size;
     }
     return end;
 }
@@ -37,6 +37,7 @@ static size_t end_of_last(const struct air_puts *puts) {
 void air_puts_path(struct air_puts *puts) {
     if (puts->count < AIR_STORAGE_PUTS_MAX && puts->texts.error == AIR_OK) {
         puts->list[puts->count].path = piece(puts, end_of_last(puts));
+        air_buffer_append_byte(&puts->texts, '\n'); /* where a JSON document may begin */
     } else if (puts->texts.error == AIR_OK) {
         puts->texts.error = AIR_ERR_LIMIT;
     }
@@ -45,7 +46,7 @@ void air_puts_path(struct air_puts *puts) {
 void air_puts_end(struct air_puts *puts, bool is_delete) {
     if (puts->texts.error == AIR_OK) {
         struct air_put *put = &puts->list[puts->count];
-        put->value = piece(puts, end_of_last(puts) + put->path.size);
+        put->value = piece(puts, end_of_last(puts) + put->path.size + 1);
         put->is_delete = is_delete;
         puts->count++;
     }
