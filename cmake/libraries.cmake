@@ -38,7 +38,7 @@ air_library(thinair-tls
 
 air_library(thinair-driver
     DESCRIPTION "thinair's engine run with libuv and libcurl: a server's certificates in three calls"
-    ROOMS driver
+    ROOMS driver responder server
     HEADERS driver.h responder.h server.h
     USES lib_thinair_tls lib_thinair_openssl lib_thinair_files lib_thinair
     REQUIRES thinair-tls thinair-openssl thinair-files thinair

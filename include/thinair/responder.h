@@ -22,8 +22,13 @@ struct air_responder;
 AIR_API AIR_MUST_CHECK enum air_error air_responder_new(struct air_responder **out);
 AIR_API void air_responder_free(struct air_responder *responder);
 
-/* Answer GET /.well-known/acme-challenge/<token> on host name with body. AIR_ERR_LIMIT,
- * AIR_ERR_NO_MEMORY. */
+/*
+ * Answer GET /.well-known/acme-challenge/<token> on host name with body, in place of what that name
+ * and token had before.
+ *
+ * AIR_ERR_LIMIT: too many answers, or one too long. AIR_ERR_ARGUMENT: an empty name or body, a
+ * token with other bytes than [A-Za-z0-9_-]. AIR_ERR_NO_MEMORY.
+ */
 AIR_API AIR_MUST_CHECK enum air_error air_responder_set(
     struct air_responder *responder, air_span name, air_span token, air_span body);
 AIR_API void air_responder_remove(struct air_responder *responder, air_span name, air_span token);

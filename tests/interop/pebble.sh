@@ -58,8 +58,8 @@ END
         -subj "/CN=test CA front" -keyout "$PEBBLE_DIR/ca.key" -out "$PEBBLE_CA" &&
         openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=localhost" \
             -keyout "$PEBBLE_DIR/pebble.key" -out "$PEBBLE_DIR/pebble.csr" &&
-        openssl x509 -req -in "$PEBBLE_DIR/pebble.csr" -CA "$PEBBLE_CA" \
-            -CAkey "$PEBBLE_DIR/ca.key" -CAcreateserial -days 2 -extfile "$PEBBLE_DIR/leaf.cnf" \
+        openssl x509 -req -in "$PEBBLE_DIR/pebble.csr" -days 2 -extfile "$PEBBLE_DIR/leaf.cnf" \
+            -CA "$PEBBLE_CA" -CAkey "$PEBBLE_DIR/ca.key" -CAcreateserial \
             -out "$PEBBLE_DIR/pebble.pem"
 }
 
