@@ -127,8 +127,8 @@ AIR_API AIR_MUST_CHECK enum air_error air_engine_certificate_remove(
 AIR_API AIR_MUST_CHECK enum air_error air_engine_certificate_renew(
     struct air_engine *engine, air_span id);
 
-/* Do not wait for the pause after a failure: lineages that are due, or not what is asked for, are tried now; others
- * rest. AIR_ERR_NOT_FOUND: no such id. */
+/* Do not wait for the pause after a failure: lineages that are due, or not what is asked for, are
+ * tried now; others rest. AIR_ERR_NOT_FOUND: no such id. */
 AIR_API AIR_MUST_CHECK enum air_error air_engine_certificate_retry(
     struct air_engine *engine, air_span id);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The step table of an authority: read what is stored, fetch the directory, make and store the account key before it
- * is used, register or look up the account, store its URL. Settings and texts are in authority_spec.c.
- * Invariant: newAccount is sent only with a key that is durable (R-E5), and only when the terms are agreed or there
- * are none.
+ * The step table of an authority: read what is stored, fetch the directory, make and store the
+ * account key before it is used, register or look up the account, store its URL. Settings and texts
+ * are in authority_spec.c. Invariant: newAccount is sent only with a key that is durable (R-E5),
+ * and only when the terms are agreed or there are none.
  */
 
 #include "src/engine/authority.h"

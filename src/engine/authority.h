@@ -3,8 +3,8 @@
 #define AIR_ENGINE_AUTHORITY_H
 
 /*
- * One CA and our account there: directory, account key, account. All issuances with this CA share it; the first that
- * wants it sets it to work.
+ * One CA and our account there: directory, account key, account. All issuances with this CA share
+ * it; the first that wants it sets it to work.
  */
 
 #include "src/acme/directory.h"
@@ -63,7 +63,8 @@ air_span air_authority_directory_url(const struct air_authority *authority);
 /* Set it to work if need be, and tell how it is. */
 enum air_authority_state air_authority_want(struct air_authority *authority);
 
-/* The CA does not know the account any more: look it up or register again at the next want, at most once a day. */
+/* The CA does not know the account any more: look it up or register again at the next want, at most
+ * once a day. */
 void air_authority_forget_account(struct air_authority *authority);
 
 /* The CA does not know a URL of the directory any more: fetch it again at the next want. */

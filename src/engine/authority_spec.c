@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An authority's settings, and what is learned of it. Its name in storage is the CA's host and the beginning of the
- * directory URL's SHA-256, so that two directories of one host are two accounts.
+ * An authority's settings, and what is learned of it. Its name in storage is the CA's host and the
+ * beginning of the directory URL's SHA-256, so that two directories of one host are two accounts.
  * Invariant: all spans point into `texts`, which is replaced as a whole.
  */
 

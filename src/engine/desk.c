@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of actions. A short list is enough: at most one action is open per job, and few jobs run at once.
- * Invariant: an entry is in the list from post until it is completed, cancelled before it was handed out, or the desk
- * ends; an owner is named by at most one entry.
+ * The life of actions. A short list is enough: at most one action is open per job, and few jobs run
+ * at once. Invariant: an entry is in the list from post until it is completed, cancelled before it
+ * was handed out, or the desk ends; an owner is named by at most one entry.
  */
 
 #include "src/engine/desk.h"

@@ -3,8 +3,9 @@
 #define AIR_ENGINE_DESK_H
 
 /*
- * The desk: every action from the moment it is wanted until it is completed. It gives ids, keeps the queue of actions
- * not yet handed out, knows who waits for each, and ends those whose time is over.
+ * The desk: every action from the moment it is wanted until it is completed. It gives ids, keeps
+ * the queue of actions not yet handed out, knows who waits for each, and ends those whose time is
+ * over.
  */
 
 #include "thinair/action.h"
@@ -51,8 +52,8 @@ struct air_desk_entry *air_desk_find(struct air_desk *desk, uint64_t id);
 void air_desk_remove(struct air_desk *desk, struct air_desk_entry *entry);
 
 /*
- * The owner no longer waits: what it wanted is forgotten, what was handed out is cancelled. AIR_ERR_NO_MEMORY: a
- * cancel could not be posted; the action runs to its end unheard.
+ * The owner no longer waits: what it wanted is forgotten, what was handed out is cancelled.
+ * AIR_ERR_NO_MEMORY: a cancel could not be posted; the action runs to its end unheard.
  */
 enum air_error air_desk_disown(struct air_desk *desk, struct air_job *owner);
 

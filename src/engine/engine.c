@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine's inputs: authorities, certificates, targets, and what an operator asks for. What is done with them is
- * in engine_run.c. Invariant: certificates and authorities are reached by pointers that stay true while they are
- * known; a certificate that is changed or removed takes its issuances with it.
+ * The engine's inputs: authorities, certificates, targets, and what an operator asks for. What is
+ * done with them is in engine_run.c. Invariant: certificates and authorities are reached by
+ * pointers that stay true while they are known; a certificate that is changed or removed takes its
+ * issuances with it.
  */
 
 #include "thinair/engine.h"

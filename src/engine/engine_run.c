@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine at work: it begins issuances for lineages that are due, lets jobs go on, hands out actions and takes
- * results. Invariant: between two calls every job waits for an action, a time or an authority; nothing else keeps a
- * lineage from its next step (R-B1).
+ * The engine at work: it begins issuances for lineages that are due, lets jobs go on, hands out
+ * actions and takes results. Invariant: between two calls every job waits for an action, a time or
+ * an authority; nothing else keeps a lineage from its next step (R-B1).
  */
 
 #include "thinair/engine.h"
@@ -15,7 +15,8 @@
 /* The longest sleep: a step of the wall clock is seen within it. */
 #define SLEEP_MAX_MS AIR_MINUTE_MS
 
-/* The clocks may drift apart by so much between two calls before it counts as a step of the wall clock. */
+/* The clocks may drift apart by so much between two calls before it counts as a step of the wall
+ * clock. */
 #define STEP_MIN_MS AIR_MINUTE_MS
 
 #define EVENT_TEXT_SIZE_MAX 512
@@ -84,7 +85,8 @@ static void take_time(struct air_engine *engine, struct air_time now) {
     engine->has_time = true;
 }
 
-/* Warn once when the last tenth of the life begins, and once at the end. Returns the time of the next warning. */
+/* Warn once when the last tenth of the life begins, and once at the end. Returns the time of the
+ * next warning. */
 static air_time_ms warn(struct air_engine *engine, struct air_lineage *lineage) {
     const air_time_ms now_ms = engine->now.wall_ms;
     if (lineage->generation == 0) {

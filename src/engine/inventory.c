@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Certificates as the user asks for them, checked and in normal form. The engine's array and queue point here.
- * Invariant: names are normal (lower-case A-labels), distinct, and at most AIR_NAMES_MAX.
+ * Certificates as the user asks for them, checked and in normal form. The engine's array and queue
+ * point here. Invariant: names are normal (lower-case A-labels), distinct, and at most
+ * AIR_NAMES_MAX.
  */
 
 #include "src/engine/inventory.h"

@@ -3,8 +3,8 @@
 #define AIR_ENGINE_INVENTORY_H
 
 /*
- * The certificates we hold: what is asked for, and per key type what is there. At rest one name costs at most 256
- * bytes; everything else is in storage until it is due.
+ * The certificates we hold: what is asked for, and per key type what is there. At rest one name
+ * costs at most 256 bytes; everything else is in storage until it is due.
  */
 
 #include "thinair/engine.h"
@@ -74,10 +74,12 @@ enum air_error air_certificate_new(const struct air_certificate_spec *spec,
 
 void air_certificate_free(struct air_certificate *certificate);
 
-/* Whether two certificates ask for the same of this key type: names as a set, authority, must-staple. */
+/* Whether two certificates ask for the same of this key type: names as a set, authority,
+ * must-staple. */
 bool air_certificate_same_wish(const struct air_certificate *a, const struct air_certificate *b);
 
-/* Replace what is told as the last error; text is cut to 480 bytes. No memory: the old one goes all the same. */
+/* Replace what is told as the last error; text is cut to 480 bytes. No memory: the old one goes all
+ * the same. */
 void air_lineage_set_error(struct air_lineage *lineage, air_span text);
 
 /* Copy what is known of the served generation; used when a certificate is changed. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The step table of an issuance, and its beginning and end. The same steps serve reading at start, a first order, a
- * renewal and an order taken up after a crash: READ and DECIDE find out where it stands.
- * Invariant: nothing is ordered without the lineage's lock and without the record that lets it be taken up.
+ * The step table of an issuance, and its beginning and end. The same steps serve reading at start,
+ * a first order, a renewal and an order taken up after a crash: READ and DECIDE find out where it
+ * stands. Invariant: nothing is ordered without the lineage's lock and without the record that lets
+ * it be taken up.
  */
 
 #include "src/engine/issuance.h"

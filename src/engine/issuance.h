@@ -3,8 +3,9 @@
 #define AIR_ENGINE_ISSUANCE_H
 
 /*
- * What is done for one lineage, from reading its records to serving a new generation: one step table (issuance.c),
- * whose rows are in issuance_load.c, issuance_prepare.c, issuance_order.c, issuance_commit.c and issuance_fail.c.
+ * What is done for one lineage, from reading its records to serving a new generation: one step
+ * table (issuance.c), whose rows are in issuance_load.c, issuance_prepare.c, issuance_order.c,
+ * issuance_commit.c and issuance_fail.c.
  */
 
 #include "src/acme/authorization.h"
@@ -127,7 +128,8 @@ enum air_error air_issuance_new(
 /* Stop and free. Locks and published answers are given back, as far as actions can be posted. */
 void air_issuance_free(struct air_issuance *issuance);
 
-/* Whether another key type of the same certificate is at work: they are ordered one after the other. */
+/* Whether another key type of the same certificate is at work: they are ordered one after the
+ * other. */
 bool air_issuance_is_held_up(const struct air_lineage *lineage);
 
 /* The authority's state changed while this issuance waits for it. */
@@ -138,7 +140,8 @@ void air_issuance_authority_changed(struct air_issuance *issuance);
 struct air_issuance *air_issuance_of(struct air_job *job);
 struct air_authority *air_issuance_authority(const struct air_issuance *issuance);
 
-/* End the attempt. what and why become the sentence for the operator. keeps_order: try the same order again. */
+/* End the attempt. what and why become the sentence for the operator. keeps_order: try the same
+ * order again. */
 void air_issuance_fail(struct air_issuance *issuance, enum air_failure failure, bool keeps_order,
     const char *what, air_span why);
 
@@ -226,7 +229,8 @@ struct air_puts {
 enum air_error air_puts_init(struct air_puts *puts, size_t texts_size);
 void air_puts_deinit(struct air_puts *puts);
 
-/* The buffer to append the next path or value to; air_puts_path ends a path, air_puts_end a value or a delete. */
+/* The buffer to append the next path or value to; air_puts_path ends a path, air_puts_end a value
+ * or a delete. */
 void air_puts_path(struct air_puts *puts);
 void air_puts_end(struct air_puts *puts, bool is_delete);
 enum air_error air_puts_post(

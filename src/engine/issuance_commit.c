@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the CA's certificate to a generation that is served: download, judge, prove in memory, commit, install, and
- * settle; or roll back when no target could serve it. Invariant: the pointer moves only to a generation that was
- * accepted and proven, whose files are durable; the generation served before is never modified (R-E3, R-A14, R-F1).
+ * From the CA's certificate to a generation that is served: download, judge, prove in memory,
+ * commit, install, and settle; or roll back when no target could serve it. Invariant: the pointer
+ * moves only to a generation that was accepted and proven, whose files are durable; the generation
+ * served before is never modified (R-E3, R-A14, R-F1).
  */
 
 #include <string.h>
@@ -22,7 +23,8 @@ static air_span served_chain(const struct air_issuance *issuance) {
                                              : air_span_text(NULL);
 }
 
-/* Accept nothing unverified. On refusal the order is lost: the same order would bring the same certificate. */
+/* Accept nothing unverified. On refusal the order is lost: the same order would bring the same
+ * certificate. */
 static enum air_error judge(
     struct air_issuance *issuance, air_span chain, struct air_buffer *reason) {
     const struct air_crypto *crypto = issuance->job.engine->crypto;
@@ -83,7 +85,8 @@ enum air_error air_commit_request_prove(struct air_job *job) {
 
 enum air_error air_commit_accept_prove(struct air_job *job, const struct air_result *result) {
     struct air_issuance *issuance = air_issuance_of(job);
-    /* A host without TLS of its own cannot prove: it says so, and the targets' own check stands alone. */
+    /* A host without TLS of its own cannot prove: it says so, and the targets' own check stands
+     * alone. */
     if (result->error == AIR_OK || result->error == AIR_ERR_UNSUPPORTED) {
         air_job_enter(job, AIR_STEP_COMMIT);
         return AIR_OK;
@@ -192,7 +195,8 @@ enum air_error air_commit_accept_install(struct air_job *job, const struct air_r
     return AIR_OK; /* the same step asks for the next target, or ends */
 }
 
-/* `current` names again what is served; the generation that no target could serve stays for people to look at. */
+/* `current` names again what is served; the generation that no target could serve stays for people
+ * to look at. */
 enum air_error air_commit_request_roll_back(struct air_job *job) {
     struct air_issuance *issuance = air_issuance_of(job);
     const struct air_lineage *lineage = issuance->lineage;
@@ -251,7 +255,8 @@ static void put_live(struct air_issuance *issuance, struct air_puts *puts) {
     air_puts_end(puts, false);
 }
 
-/* One old generation may go: chain before key, so that a key never lacks for a chain that is there. */
+/* One old generation may go: chain before key, so that a key never lacks for a chain that is there.
+ * */
 static void put_expired(
     struct air_issuance *issuance, struct air_history *history, struct air_puts *puts) {
     static const char *const files[] = {"fullchain.pem", "manifest.json", "key.pem"};
@@ -320,7 +325,8 @@ enum air_error air_commit_accept_settle(struct air_job *job, const struct air_re
     struct air_issuance *issuance = air_issuance_of(job);
     adopt(issuance);
     if (result->error != AIR_OK) {
-        /* Served and committed all the same: only what is for other programs, and the clean-up, are missing. */
+        /* Served and committed all the same: only what is for other programs, and the clean-up, are
+         * missing. */
         air_engine_report_lineage(job->engine, AIR_EVENT_STORAGE_FAILED, issuance->lineage,
             result->explanation.size > 0 ? result->explanation
                                          : air_span_text(air_error_text(result->error)));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of an attempt: after a failure the CA is asked why and what is left pending there is given up, the failure
- * is counted durably; after either end the answers to challenges are withdrawn and the lock is released.
- * Invariant: whatever fails here is passed over, so that an attempt always ends (R-B2, R-B3).
+ * The end of an attempt: after a failure the CA is asked why and what is left pending there is
+ * given up, the failure is counted durably; after either end the answers to challenges are
+ * withdrawn and the lock is released. Invariant: whatever fails here is passed over, so that an
+ * attempt always ends (R-B2, R-B3).
  */
 
 #include "src/base/memory.h"
@@ -20,7 +21,8 @@ enum air_error air_fail_request_diagnose(struct air_job *job) {
         AIR_AUTHORIZATION_SIZE_MAX);
 }
 
-/* What an authorization says of its failure becomes the attempt's, unless that is known better already. */
+/* What an authorization says of its failure becomes the attempt's, unless that is known better
+ * already. */
 static void take_reason(struct air_issuance *issuance, air_span text) {
     if (issuance->failure_text.size > 0 || text.size == 0) {
         return;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading what is stored of a lineage: the pointer, the history, the order under way; then the generation that the
- * pointer names, or, when it is lost or damaged, the newest one that is intact (crash-consistency 4.3).
- * Invariant: a record that cannot be read for another reason than being absent or broken stops everything: nothing is
- * ordered on top of a storage that fails (R-C4).
+ * Reading what is stored of a lineage: the pointer, the history, the order under way; then the
+ * generation that the pointer names, or, when it is lost or damaged, the newest one that is intact
+ * (crash-consistency 4.3). Invariant: a record that cannot be read for another reason than being
+ * absent or broken stops everything: nothing is ordered on top of a storage that fails (R-C4).
  */
 
 #include <string.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The order itself (RFC 8555 section 7.4): place it, store its URL before anything else, answer the challenges, wait
- * until it is ready, store the CSR, finalize, wait until it is valid. Any status may come at any time, so every
- * answer that shows the order goes through follow(). Invariant: one request at a time; nothing is answered before the
- * order's URL is durable, nothing finalized before the CSR is.
+ * The order itself (RFC 8555 section 7.4): place it, store its URL before anything else, answer the
+ * challenges, wait until it is ready, store the CSR, finalize, wait until it is valid. Any status
+ * may come at any time, so every answer that shows the order goes through follow(). Invariant: one
+ * request at a time; nothing is answered before the order's URL is durable, nothing finalized
+ * before the CSR is.
  */
 
 #include <string.h>
@@ -106,7 +107,8 @@ enum air_error air_order_request_store(struct air_job *job) {
     return post_record(job, AIR_ORDER_STEP_PENDING);
 }
 
-/* Look at the order again after a pause: what the CA asks for, else growing from what was learned of it. */
+/* Look at the order again after a pause: what the CA asks for, else growing from what was learned
+ * of it. */
 static void poll(struct air_issuance *issuance, air_time_ms retry_after_ms) {
     struct air_job *job = &issuance->job;
     const air_time_ms age_ms = job->engine->now.boot_ms - issuance->phase_boot_ms;

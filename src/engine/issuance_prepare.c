@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From "what is stored" to "an order may be placed": whether something is due, the lock, the CA's account, the key,
- * and the record of the intent. Invariant: the attempt is counted and the key is durable before newOrder leaves
- * (crash-consistency 4.2, R-E5, R-C2).
+ * From "what is stored" to "an order may be placed": whether something is due, the lock, the CA's
+ * account, the key, and the record of the intent. Invariant: the attempt is counted and the key is
+ * durable before newOrder leaves (crash-consistency 4.2, R-E5, R-C2).
  */
 
 #include "src/base/span.h"
@@ -133,7 +133,8 @@ enum air_error air_prepare_request_read_key(struct air_job *job) {
     return error;
 }
 
-/* The order's key: with it the order goes on, without it the order is lost (never another key on that order). */
+/* The order's key: with it the order goes on, without it the order is lost (never another key on
+ * that order). */
 enum air_error air_prepare_accept_read_key(struct air_job *job, const struct air_result *result) {
     struct air_issuance *issuance = air_issuance_of(job);
     const struct air_crypto *crypto = job->engine->crypto;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine under issuances and authorities: it walks a step table. It knows nothing of what the steps mean.
- * Invariant: at most one action is open per job; a step is changed nowhere but in enter(); when memory is short the
- * job stands where it stood and the same call can be made again.
+ * The machine under issuances and authorities: it walks a step table. It knows nothing of what the
+ * steps mean. Invariant: at most one action is open per job; a step is changed nowhere but in
+ * enter(); when memory is short the job stands where it stood and the same call can be made again.
  */
 
 #include "src/engine/job.h"

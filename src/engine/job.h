@@ -3,8 +3,9 @@
 #define AIR_ENGINE_JOB_H
 
 /*
- * A job: work in steps, one action at a time. A step table says what each step asks for, how it takes the result, and
- * which steps may follow; enter() is the only thing that changes a step. Issuances and authorities are jobs.
+ * A job: work in steps, one action at a time. A step table says what each step asks for, how it
+ * takes the result, and which steps may follow; enter() is the only thing that changes a step.
+ * Issuances and authorities are jobs.
  */
 
 #include "src/acme/exchange.h"
@@ -53,7 +54,8 @@ struct air_job {
 
 #define AIR_STEP_BIT(step) ((uint64_t)1 << (step))
 
-/* Change the step. An edge that the table does not have is our bug: tests abort, a server loses this one job. */
+/* Change the step. An edge that the table does not have is our bug: tests abort, a server loses
+ * this one job. */
 void air_job_enter(struct air_job *job, unsigned step);
 
 /* Ask again for the same step after a pause; counts as a repetition. */
@@ -70,10 +72,12 @@ enum air_error air_job_post(
 enum air_error air_job_exchange(struct air_job *job, enum air_exchange_kind kind, air_span url,
     air_span payload, uint32_t body_max);
 
-/* Go on as far as possible without an action's result. Returns AIR_OK or AIR_ERR_NO_MEMORY (call again). */
+/* Go on as far as possible without an action's result. Returns AIR_OK or AIR_ERR_NO_MEMORY (call
+ * again). */
 enum air_error air_job_pump(struct air_job *job);
 
-/* The awaited action is done. Returns AIR_OK or AIR_ERR_NO_MEMORY (call again with the same result). */
+/* The awaited action is done. Returns AIR_OK or AIR_ERR_NO_MEMORY (call again with the same
+ * result). */
 enum air_error air_job_complete(struct air_job *job, const struct air_result *result);
 
 /* Stop waiting and free what the job holds of its own. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The small records: paths, the pointer, the history. Orders and manifests are in journal_order.c.
- * Invariant: paths are made of the certificate's id, the key type's name and numbers, never of text from the network.
+ * Invariant: paths are made of the certificate's id, the key type's name and numbers, never of text
+ * from the network.
  */
 
 #include "src/engine/journal.h"

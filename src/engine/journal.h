@@ -3,15 +3,16 @@
 #define AIR_ENGINE_JOURNAL_H
 
 /*
- * What is written before something is done, so that a crash at any point can be taken up: paths and formats of all
- * records (docs/state-directory.md). A record that cannot be read counts as missing: everything that matters can be
- * rebuilt from keys and certificates (R-D3).
+ * What is written before something is done, so that a crash at any point can be taken up: paths and
+ * formats of all records (docs/state-directory.md). A record that cannot be read counts as missing:
+ * everything that matters can be rebuilt from keys and certificates (R-D3).
  */
 
 #include "src/acme/order.h"
 #include "src/engine/inventory.h"
 
-/* Generations whose files are kept: the latest two, and those younger than a week, at most so many. */
+/* Generations whose files are kept: the latest two, and those younger than a week, at most so many.
+ * */
 #define AIR_GENERATIONS_MAX 16
 #define AIR_GENERATION_AGE_MAX_MS ((air_time_ms)7 * 24 * 3600 * 1000)
 
@@ -56,7 +57,8 @@ struct air_manifest {
     uint8_t chain_sha256[AIR_SHA256_SIZE];
 };
 
-/* Append the folder of a certificate's key type: "certificates/<id>/<key-type>", then "/" and rest if not NULL. */
+/* Append the folder of a certificate's key type: "certificates/<id>/<key-type>", then "/" and rest
+ * if not NULL. */
 enum air_error air_path_lineage(
     const struct air_lineage *lineage, const char *rest, struct air_buffer *out);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The records of an order and of a generation. Both say which names and which CA they were made for, so that a
- * changed wish is seen without further memory. Invariant: what write wrote, read reads.
+ * The records of an order and of a generation. Both say which names and which CA they were made
+ * for, so that a changed wish is seen without further memory. Invariant: what write wrote, read
+ * reads.
  */
 
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Building a write: paths and values one after the other in one buffer, so that a list of puts needs one block of
- * memory. Invariant: the buffer's room is made at init and never moves, so the spans of earlier puts stay true.
+ * Building a write: paths and values one after the other in one buffer, so that a list of puts
+ * needs one block of memory. Invariant: the buffer's room is made at init and never moves, so the
+ * spans of earlier puts stay true.
  */
 
 #include "src/base/span.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A binary heap of lineages by due time. Each lineage knows its place, so that it can be moved.
- * Invariant: no lineage is due before its parent, heap[i]->queue_index == i, and lineages outside the heap have
- * AIR_LINEAGE_NOT_QUEUED.
+ * Invariant: no lineage is due before its parent, heap[i]->queue_index == i, and lineages outside
+ * the heap have AIR_LINEAGE_NOT_QUEUED.
  */
 
 #include "src/base/memory.h"

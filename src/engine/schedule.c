@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Times from times. No state, no randomness: the spread comes from the certificate's id, so that a fleet that was
- * restored from one backup does not renew in one second. All arithmetic saturates or is bounded beforehand (R-C1,
- * R-C7): lives come from certificates, which may say year 9999 or have an end before their beginning.
+ * Times from times. No state, no randomness: the spread comes from the certificate's id, so that a
+ * fleet that was restored from one backup does not renew in one second. All arithmetic saturates or
+ * is bounded beforehand (R-C1, R-C7): lives come from certificates, which may say year 9999 or have
+ * an end before their beginning.
  */
 
 #include "src/engine/schedule.h"

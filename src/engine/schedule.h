@@ -3,7 +3,8 @@
 #define AIR_ENGINE_SCHEDULE_H
 
 /*
- * When to renew, when to try again, when to warn: pure functions of times (DESIGN section 4, "When to renew").
+ * When to renew, when to try again, when to warn: pure functions of times (DESIGN section 4, "When
+ * to renew").
  */
 
 #include "thinair/thinair.h"
@@ -16,12 +17,14 @@
 #define AIR_RETRY_MIN_MS AIR_MINUTE_MS
 #define AIR_RETRY_MAX_MS (12 * AIR_HOUR_MS)
 
-/* A number that spreads lineages over time: the same for the same id and key type, on every machine. */
+/* A number that spreads lineages over time: the same for the same id and key type, on every
+ * machine. */
 uint64_t air_schedule_spread(air_span id, enum air_key_type key_type);
 
 /*
- * The wall time to renew at. renew_before_ms over 0 counts back from the end, but never into the first tenth of the
- * life; else 2/3 of the life, 1/2 if it is under ten days, and up to a twentieth of it later by spread (R-C5).
+ * The wall time to renew at. renew_before_ms over 0 counts back from the end, but never into the
+ * first tenth of the life; else 2/3 of the life, 1/2 if it is under ten days, and up to a twentieth
+ * of it later by spread (R-C5).
  */
 air_time_ms air_schedule_renewal(air_time_ms not_before_ms, air_time_ms not_after_ms,
     air_time_ms renew_before_ms, uint64_t spread);
@@ -40,7 +43,8 @@ enum air_failure {
  * How long to wait after a failed attempt, jittered by a tenth by spread.
  *
  * failures_count  Including this one; any number (R-C1).
- * life_left_ms    Of the certificate that is served; 0 or less: there is none. With one, the pause is at most a fifth
+ * life_left_ms    Of the certificate that is served; 0 or less: there is none. With one, the pause
+ * is at most a fifth
  *                 of what is left, so that even a short life gets many tries.
  * retry_after_ms  What the CA asked for; -1: nothing.
  *
@@ -49,7 +53,8 @@ enum air_failure {
 air_time_ms air_schedule_retry(enum air_failure failure, uint32_t failures_count,
     air_time_ms life_left_ms, air_time_ms retry_after_ms, uint64_t spread);
 
-/* The pause before the try-th repetition (from 1) of a request: doubles from base_ms to at most max_ms. */
+/* The pause before the try-th repetition (from 1) of a request: doubles from base_ms to at most
+ * max_ms. */
 air_time_ms air_schedule_poll(air_time_ms base_ms, unsigned try_count, air_time_ms max_ms);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an operator sees of a lineage. Read only; the names' spans need room, which the engine lends until the next
- * call on it.
+ * What an operator sees of a lineage. Read only; the names' spans need room, which the engine lends
+ * until the next call on it.
  */
 
 #include <string.h>

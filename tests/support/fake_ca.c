@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fake CA. Every answer is built anew in `body`, `headers` and `text`; a request that breaks a rule of RFC 8555
- * gets the problem that a real CA gives. Invariant: a nonce is good once; an order is finalized at most once.
+ * The fake CA. Every answer is built anew in `body`, `headers` and `text`; a request that breaks a
+ * rule of RFC 8555 gets the problem that a real CA gives. Invariant: a nonce is good once; an order
+ * is finalized at most once.
  */
 
 #include "tests/support/fake_ca.h"
@@ -30,6 +31,7 @@ struct authorization {
     char name[256];
     char token[64];
     enum status status;
+    enum status verdict; /* of an answered challenge */
     bool is_answered;
     char type[20];
 };
@@ -41,11 +43,10 @@ struct order {
     unsigned looks; /* since the last change */
     air_time_ms expires_ms;
     struct air_buffer chain;
-    bool was_finalized;
 };
 
 struct air_fake_ca {
-    struct air_fake_ca_config config;
+    struct air_fake_ca_config config; /* first: what air_fake_ca_settings gives */
     const struct air_crypto *crypto;
     uint64_t state;
     struct order orders[AIR_FAKE_ORDERS_MAX];
@@ -69,6 +70,10 @@ struct air_fake_ca {
     char text[8][300];
     struct air_buffer body;
 };
+
+static struct order *order_at(struct air_fake_ca *ca, unsigned number) {
+    return number >= 1 && number <= ca->orders_count ? &ca->orders[number - 1] : NULL;
+}
 
 static uint64_t dice(struct air_fake_ca *ca) {
     ca->state ^= ca->state << 13; /* xorshift64 */
@@ -101,34 +106,18 @@ void air_fake_ca_free(struct air_fake_ca *ca) {
     free(ca);
 }
 
-struct air_fake_ca_config *air_fake_ca_settings(struct air_fake_ca *ca) {
-    return &ca->config;
-}
-
 void air_fake_ca_answer(struct air_fake_ca *ca, const struct air_fake_answer *answer) {
     if (ca->script_count < AIR_FAKE_SCRIPT_MAX) {
         ca->script[ca->script_count++] = *answer;
     }
 }
 
-size_t air_fake_ca_requests_count(const struct air_fake_ca *ca) {
-    return ca->requests_count;
-}
-
-size_t air_fake_ca_orders_count(const struct air_fake_ca *ca) {
-    return ca->orders_count;
-}
-
-size_t air_fake_ca_finalized_count(const struct air_fake_ca *ca) {
-    return ca->finalized_count;
-}
-
-size_t air_fake_ca_accounts_count(const struct air_fake_ca *ca) {
-    return ca->accounts_count;
-}
-
-size_t air_fake_ca_deactivated_count(const struct air_fake_ca *ca) {
-    return ca->deactivated_count;
+struct air_fake_ca_counts air_fake_ca_counts(const struct air_fake_ca *ca) {
+    return (struct air_fake_ca_counts){.requests = ca->requests_count,
+        .orders = ca->orders_count,
+        .finalized = ca->finalized_count,
+        .accounts = ca->accounts_count,
+        .deactivated = ca->deactivated_count};
 }
 
 air_span air_fake_ca_log(const struct air_fake_ca *ca) {
@@ -208,11 +197,7 @@ static void directory(struct air_fake_ca *ca) {
     air_json_end(&ca->body, '}');
 }
 
-static struct order *order_at(struct air_fake_ca *ca, unsigned number) {
-    return number >= 1 && number <= ca->orders_count ? &ca->orders[number - 1] : NULL;
-}
-
-static bool is_name_valid(struct air_fake_ca *ca, const char *name) {
+static bool is_reused(struct air_fake_ca *ca, const char *name) {
     for (size_t i = 0; i < ca->valid_names_count; i++) {
         if (strcmp(ca->valid_names[i], name) == 0) {
             return dice(ca) % 100 < ca->config.authorization_reuse_percent;
@@ -284,7 +269,7 @@ static void new_order(struct air_fake_ca *ca, const json_t *payload, struct air_
         memcpy(authorization->name, name.data, name.size < 255 ? name.size : 255);
         (void)snprintf(authorization->token, sizeof authorization->token, "token-%zu-%zu_%llx",
             ca->orders_count, i, (unsigned long long)dice(ca));
-        authorization->status = is_name_valid(ca, authorization->name) ? VALID : PENDING;
+        authorization->status = is_reused(ca, authorization->name) ? VALID : PENDING;
     }
     update_order(ca, order);
     (void)snprintf(path, sizeof path, "/order/%zu", ca->orders_count);
@@ -293,21 +278,27 @@ static void new_order(struct air_fake_ca *ca, const json_t *payload, struct air_
     ca->status = 201;
 }
 
-static void judge_challenges(struct air_fake_ca *ca, struct order *order, air_span thumbprint) {
+/* The verdict on an answered challenge: reached at once, told when the order is looked at. */
+static enum status judge(
+    const struct air_fake_ca *ca, const struct authorization *authorization, air_span thumbprint) {
+    char answer[400];
+    (void)snprintf(answer, sizeof answer, "%s.%.*s", authorization->token, (int)thumbprint.size,
+        (const char *)thumbprint.data);
+    const bool is_valid = ca->config.validate == NULL ||
+                          ca->config.validate(ca->config.context, authorization->type,
+                              air_span_text(authorization->name),
+                              air_span_text(authorization->token), air_span_text(answer));
+    return is_valid ? VALID : INVALID;
+}
+
+static void tell_verdicts(struct air_fake_ca *ca, struct order *order) {
     for (size_t i = 0; i < order->authorizations_count; i++) {
         struct authorization *authorization = &order->authorizations[i];
         if (authorization->status != PENDING || !authorization->is_answered) {
             continue;
         }
-        char answer[400];
-        (void)snprintf(answer, sizeof answer, "%s.%.*s", authorization->token, (int)thumbprint.size,
-            (const char *)thumbprint.data);
-        const bool is_valid = ca->config.validate == NULL ||
-                              ca->config.validate(ca->config.context, authorization->type,
-                                  air_span_text(authorization->name),
-                                  air_span_text(authorization->token), air_span_text(answer));
-        authorization->status = is_valid ? VALID : INVALID;
-        if (is_valid && ca->valid_names_count < NAMES_MAX) {
+        authorization->status = authorization->verdict;
+        if (authorization->status == VALID && ca->valid_names_count < NAMES_MAX) {
             (void)snprintf(
                 ca->valid_names[ca->valid_names_count++], 256, "%s", authorization->name);
         }
@@ -316,10 +307,10 @@ static void judge_challenges(struct air_fake_ca *ca, struct order *order, air_sp
 }
 
 /* Looking at an order is what moves it on. */
-static void look(struct air_fake_ca *ca, struct order *order, air_span thumbprint) {
+static void look(struct air_fake_ca *ca, struct order *order) {
     const unsigned looks = order->looks++;
     if (order->status == PENDING && looks >= ca->config.validation_polls) {
-        judge_challenges(ca, order, thumbprint);
+        tell_verdicts(ca, order);
     } else if (order->status == PROCESSING && looks >= ca->config.processing_polls) {
         order->status = VALID;
     }
@@ -375,7 +366,8 @@ static void authorization(
     show_authorization(ca, number, index);
 }
 
-static void challenge(struct air_fake_ca *ca, unsigned number, unsigned index, const char *type) {
+static void challenge(struct air_fake_ca *ca, unsigned number, unsigned index, const char *type,
+    air_span thumbprint) {
     struct order *order = order_at(ca, number);
     if (order == NULL || index >= order->authorizations_count) {
         refuse(ca, 404, "malformed", "no such challenge");
@@ -388,6 +380,7 @@ static void challenge(struct air_fake_ca *ca, unsigned number, unsigned index, c
     }
     authorization->is_answered = true;
     (void)snprintf(authorization->type, sizeof authorization->type, "%s", type);
+    authorization->verdict = judge(ca, authorization, thumbprint);
     air_json_begin(&ca->body, NULL, '{');
     air_json_put_text(&ca->body, "status", air_span_text("processing"));
     air_json_end(&ca->body, '}');
@@ -413,7 +406,6 @@ static void finalize(
         refuse(ca, 400, "badCSR", "the request cannot be read");
     } else {
         ca->finalized_count++;
-        order->was_finalized = true;
         order->status = PROCESSING;
         order->looks = 0;
         show_order(ca, number);
@@ -433,9 +425,9 @@ static void account(
         refuse(ca, 403, "userActionRequired", "agree to the terms first");
         return;
     }
-    ca->status = index == ca->accounts_count ? 201 : 200;
     if (index == ca->accounts_count) {
         ca->accounts[ca->accounts_count++] = *key;
+        ca->status = 201;
     }
     (void)snprintf(path, sizeof path, "/account/%zu", index + 1);
     location(ca, path);
@@ -445,8 +437,7 @@ static void account(
 /* Carry out a request whose signature and nonce are good. */
 static void serve(struct air_fake_ca *ca, const char *path, const struct air_public_key *key,
     const json_t *payload, struct air_time now) {
-    unsigned number = 0;
-    unsigned index = 0;
+    unsigned number = 0, index = 0;
     char type[20] = "";
     char thumbprint[AIR_THUMBPRINT_SIZE];
     if (air_jwk_thumbprint(ca->crypto, key, thumbprint) != AIR_OK) {
@@ -458,12 +449,12 @@ static void serve(struct air_fake_ca *ca, const char *path, const struct air_pub
     } else if (sscanf(path, "/order/%u/%10s", &number, type) == 2) {
         finalize(ca, number, payload, now);
     } else if (sscanf(path, "/order/%u", &number) == 1 && order_at(ca, number) != NULL) {
-        look(ca, order_at(ca, number), air_span_of(thumbprint, sizeof thumbprint));
+        look(ca, order_at(ca, number));
         show_order(ca, number);
     } else if (sscanf(path, "/authz/%u/%u", &number, &index) == 2) {
         authorization(ca, number, index, payload);
     } else if (sscanf(path, "/chall/%u/%u/%19s", &number, &index, type) == 3) {
-        challenge(ca, number, index, type);
+        challenge(ca, number, index, type, air_span_of(thumbprint, sizeof thumbprint));
     } else if (sscanf(path, "/cert/%u", &number) == 1 && order_at(ca, number) != NULL) {
         air_buffer_append_span(&ca->body, air_buffer_span(&order_at(ca, number)->chain));
     } else {
@@ -491,8 +482,7 @@ static bool find_key(struct air_fake_ca *ca, const json_t *header, struct air_pu
 }
 
 static json_t *read_header(air_span body) {
-    json_t *jws = NULL;
-    json_t *header = NULL;
+    json_t *jws = NULL, *header = NULL;
     struct air_buffer text;
     air_buffer_init(&text, 1u << 20);
     if (air_json_read(body, &jws) == AIR_OK &&
@@ -531,30 +521,26 @@ static void post(struct air_fake_ca *ca, const struct air_http_action *request, 
 
 /* The scripted answer for this path, if its turn has come. */
 static bool take_answer(struct air_fake_ca *ca, const char *path, struct air_fake_answer *out) {
-    for (size_t i = 0; i < ca->script_count; i++) {
-        if (strncmp(path, ca->script[i].path, strlen(ca->script[i].path)) != 0) {
-            continue;
-        }
-        if (ca->script[i].skip > 0) {
-            ca->script[i].skip--;
-            return false;
-        }
-        *out = ca->script[i];
-        ca->script_count--;
-        memmove(&ca->script[i], &ca->script[i + 1], (ca->script_count - i) * sizeof ca->script[0]);
-        return true;
+    size_t i = 0;
+    while (i < ca->script_count &&
+           strncmp(path, ca->script[i].path, strlen(ca->script[i].path)) != 0) {
+        i++;
     }
-    return false;
+    if (i == ca->script_count || ca->script[i].skip-- > 0) {
+        return false;
+    }
+    *out = ca->script[i];
+    ca->script_count--;
+    memmove(&ca->script[i], &ca->script[i + 1], (ca->script_count - i) * sizeof ca->script[0]);
+    return true;
 }
 
 static void log_request(struct air_fake_ca *ca, air_span method, const char *path) {
     ca->requests_count++;
     air_buffer_append_span(&ca->log, method);
-    air_buffer_append_text(&ca->log, " ");
-    air_buffer_append_text(&ca->log, path);
-    air_buffer_append_text(&ca->log, " ");
-    air_buffer_append_number(&ca->log, ca->status);
-    air_buffer_append_text(&ca->log, "\n");
+    char line[340];
+    (void)snprintf(line, sizeof line, " %s %u\n", path, ca->status);
+    air_buffer_append_text(&ca->log, line);
 }
 
 static void answer_truly(struct air_fake_ca *ca, const struct air_http_action *request,
@@ -569,7 +555,7 @@ static void answer_truly(struct air_fake_ca *ca, const struct air_http_action *r
     } else if (air_span_equal_text(request->method, "POST")) {
         post(ca, request, path, now);
     } else {
-        refuse(ca, 405, "malformed", "POST-as-GET, please");
+        refuse(ca, 405, "malformed", "POST only");
     }
 }
 

@@ -3,9 +3,10 @@
 #define AIR_TEST_SUPPORT_FAKE_CA_H
 
 /*
- * A small CA in memory (RFC 8555), seeded, on the fake crypto port: it checks every signature, nonce and URL, keeps
- * orders until it is freed, and can be told to be slow, forgetful, hostile or wrong. It lives at https://ca.test, or
- * another host. It outlives the engines that talk to it, so that crashes can be played.
+ * A small CA in memory (RFC 8555), seeded, on the fake crypto port: it checks every signature,
+ * nonce and URL, keeps orders until it is freed, and can be told to be slow, forgetful, hostile or
+ * wrong. It lives at https://ca.test, or another host. It outlives the engines that talk to it, so
+ * that crashes can be played.
  */
 
 #include "thinair/action.h"
@@ -50,7 +51,9 @@ struct air_fake_ca *air_fake_ca_new(
 void air_fake_ca_free(struct air_fake_ca *ca);
 
 /* Changes from now on. */
-struct air_fake_ca_config *air_fake_ca_settings(struct air_fake_ca *ca);
+static inline struct air_fake_ca_config *air_fake_ca_settings(struct air_fake_ca *ca) {
+    return (struct air_fake_ca_config *)ca; /* its first member */
+}
 void air_fake_ca_answer(struct air_fake_ca *ca, const struct air_fake_answer *answer);
 
 /* Carry out a request; result points into the CA until its next request. */
@@ -58,11 +61,14 @@ void air_fake_ca_request(struct air_fake_ca *ca, const struct air_http_action *r
     struct air_time now, struct air_result *result);
 
 /* What happened so far. */
-size_t air_fake_ca_requests_count(const struct air_fake_ca *ca);
-size_t air_fake_ca_orders_count(const struct air_fake_ca *ca);
-size_t air_fake_ca_finalized_count(const struct air_fake_ca *ca);
-size_t air_fake_ca_accounts_count(const struct air_fake_ca *ca);
-size_t air_fake_ca_deactivated_count(const struct air_fake_ca *ca);
+struct air_fake_ca_counts {
+    size_t requests;
+    size_t orders;
+    size_t finalized;
+    size_t accounts;
+    size_t deactivated; /* authorizations */
+};
+struct air_fake_ca_counts air_fake_ca_counts(const struct air_fake_ca *ca);
 
 /* "POST /new-order 201\n" for every request so far. */
 air_span air_fake_ca_log(const struct air_fake_ca *ca);

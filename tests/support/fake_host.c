@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Carrying out actions for a test. Results point into buffers of this file's stack or the CA, and are completed before
- * these go. Invariant: one action at a time, in the order they are handed out, so that a run is its own replay.
+ * Carrying out actions for a test. Results point into buffers of this file's stack or the CA, and
+ * are completed before these go. Invariant: one action at a time, in the order they are handed out,
+ * so that a run is its own replay.
  */
 
 #include "tests/support/fake_host.h"
@@ -263,6 +264,9 @@ static void perform(struct air_fake_host *host, const struct air_action *action)
     carry(host, action, &holding, &result);
     if (is_last) {
         host->is_dead = true;
+        if (action->kind == AIR_ACTION_GENERATE_KEY) { /* keys die with their process */
+            host->crypto->key_free(host->crypto->self, result.generate_key.key);
+        }
     } else {
         while (air_engine_complete(host->engine, id, &result, host->now) == AIR_ERR_NO_MEMORY) {
         }

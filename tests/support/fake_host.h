@@ -3,9 +3,10 @@
 #define AIR_TEST_SUPPORT_FAKE_HOST_H
 
 /*
- * A host for engine tests: it carries out actions at once, one after the other, against a storage in memory, a fake
- * CA and tables of its own, on a clock that stands still unless it is told to move. Everything it did is a text that
- * can be read (the transcript). It can die before or after any action is completed, and start again on what is stored.
+ * A host for engine tests: it carries out actions at once, one after the other, against a storage
+ * in memory, a fake CA and tables of its own, on a clock that stands still unless it is told to
+ * move. Everything it did is a text that can be read (the transcript). It can die before or after
+ * any action is completed, and start again on what is stored.
  */
 
 #include "tests/support/fake_ca.h"
@@ -27,7 +28,8 @@ struct air_fake_host {
     uint64_t events[64];    /* by kind */
     uint64_t events_count[64];
 
-    /* Die at this action (counted from 1), before it is carried out or after, but before the engine hears. */
+    /* Die at this action (counted from 1), before it is carried out or after, but before the engine
+     * hears. */
     uint64_t die_at;
     bool dies_after;
     bool is_dead;
@@ -53,7 +55,8 @@ void air_fake_host_deinit(struct air_fake_host *host);
 /* Make an engine, or another one after the first died. A target "front" is added. */
 enum air_error air_fake_host_start(struct air_fake_host *host);
 
-/* Ask for example.net, or what spec says; the authority is https://<ca's host>/dir, terms agreed. */
+/* Ask for example.net, or what spec says; the authority is https://<ca's host>/dir, terms agreed.
+ * */
 enum air_error air_fake_host_add(struct air_fake_host *host, const char *name,
     const enum air_key_type *key_types, size_t key_types_count);
 

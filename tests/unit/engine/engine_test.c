@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is proven: an engine brings a certificate from nothing to served, renews it, resumes and retries. How: against
- * the fake CA, a storage in memory and a clock that the test moves.
+ * What is proven: an engine brings a certificate from nothing to served, renews it, resumes and
+ * retries. How: against the fake CA, a storage in memory and a clock that the test moves.
  */
 
 #include "tests/support/fake_crypto.h"
