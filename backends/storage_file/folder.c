@@ -58,6 +58,8 @@ int air_files_open_below(struct air_files *files, const char *path, int flags) {
     if (!files->has_open_beneath) {
         return walk(files, name, flags);
     }
+    /* The call follows no link anyway; without O_NOFOLLOW it says ELOOP of one at the end, too. */
+    flags &= ~O_NOFOLLOW;
     int file = -EAGAIN;
     for (int i = 0; i < OPEN_TRIES_MAX && (file == -EAGAIN || file == -EINTR); i++) {
         file = files->system->open_beneath(files->system->context, files->root, name, flags);

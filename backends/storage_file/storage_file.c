@@ -72,6 +72,8 @@ enum air_error air_files_new(const char *path, unsigned flags,
         air_storage_files_free(&files->port);
         return error;
     }
+    /* What was missing before it was made is no failure. */
+    memset(files->failures.entries, 0, sizeof(files->failures.entries));
     *out = &files->port;
     return AIR_OK;
 }
