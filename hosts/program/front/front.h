@@ -75,8 +75,7 @@ struct air_front_counts {
 
 /*
  * Make an SSL_CTX with the settings a front needs: TLS 1.2 and 1.3, forward secrecy, no
- * renegotiation, non-blocking writes. The caller attaches it: air_server_attach(),
- * air_tls_attach().
+ * renegotiation. The caller attaches it to a table: air_server_attach(), air_tls_attach().
  *
  * out  Yours: SSL_CTX_free(). AIR_ERR_CRYPTO.
  */
@@ -87,8 +86,8 @@ AIR_MUST_CHECK enum air_error air_front_context_new(SSL_CTX **out);
  * handshake: enough to answer acme-tls/1.
  *
  * config  Read during the call. On success the listeners are the front's, which closes them when it
- *         stops, so that new clients are refused rather than kept waiting; on failure they are
- *         still the caller's.
+ *         stops, so that new clients are refused rather than kept waiting; on failure they stay the
+ *         caller's.
  * out     Yours: air_front_stop().
  * reason  A sentence on failure; may be NULL.
  *
