@@ -18,23 +18,18 @@ air_library(thinair-openssl
     DESCRIPTION "thinair's crypto port on OpenSSL"
     ROOMS crypto_openssl
     HEADERS openssl.h
-    USES lib_thinair
-    REQUIRES thinair
     REQUIRES_PRIVATE libcrypto)
 
 air_library(thinair-files
     DESCRIPTION "thinair's storage port on a directory of files"
     ROOMS storage_file
-    HEADERS files.h
-    USES lib_thinair
-    REQUIRES thinair)
+    HEADERS files.h)
 
 air_library(thinair-tls
     DESCRIPTION "Certificates by name, and tls-alpn-01, for OpenSSL servers"
     ROOMS tls
     HEADERS tls.h
-    USES lib_thinair
-    REQUIRES thinair openssl)
+    REQUIRES openssl)
 
 air_library(thinair-driver
     DESCRIPTION "thinair's engine run with libuv and libcurl: a server's certificates in three calls"
