@@ -89,7 +89,7 @@ def names(path, text):
     for name, first, _, is_static in house.functions(text):
         if is_static and name.startswith("air_"):
             yield first, f"{name}: a static function drops the prefix"
-        if not is_static and not name.startswith("air_") and name != "main":
+        if not is_static and not name.startswith(("air_", "luaopen_air_")) and name != "main":
             yield first, f"{name}: neither static nor air_*"
 
 
