@@ -15,7 +15,8 @@ CORE = ("base", "jose", "acme", "engine")
 ROOMS = {
     "base": (), "jose": ("base",), "acme": ("base", "jose"), "engine": ("base", "jose", "acme"),
     "crypto_openssl": ("base",), "storage_file": ("base",), "tls": ("base",),
-    "driver": CORE + ("crypto_openssl", "storage_file", "tls"),
+    "responder": ("base",), "driver": CORE + ("responder",),
+    "server": CORE + ("crypto_openssl", "storage_file", "tls", "responder", "driver"),
 }
 
 
