@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Proves that no public header assumes our own loop: the engine, linked into a Lua module, is loaded
+"""Proves that no public header assumes our own loop: the engine, in a Lua module, is loaded
 by a real HAProxy, and a task of HAProxy's completes its storage actions and one request. Also that
 `haproxy -c` loads the same script without anything happening.
 

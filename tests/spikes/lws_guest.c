@@ -196,8 +196,7 @@ static void on_limit(lws_sorted_usec_list_t *timer) {
 }
 
 /* Leave the loop, which otherwise sleeps until something happens. */
-static void end(struct program *program, enum outcome outcome)
-{
+static void end(struct program *program, enum outcome outcome) {
     program->outcome = outcome;
     lws_cancel_service(program->context);
 }
