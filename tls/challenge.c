@@ -6,8 +6,8 @@
  * ALPN, certificate) do not run on it either.
  *
  * Because it is let in without a client certificate, it must be good for nothing else: when the
- * handshake is done the connection is shut in both directions, so that even a host that does not
- * ask air_tls_is_challenge() reads its end and cannot write.
+ * handshake is done the connection is shut in both directions, so that even for a host that does
+ * not ask air_tls_is_challenge() reading and writing fail.
  */
 
 #include "tls/challenge.h"

@@ -64,7 +64,7 @@ AIR_API AIR_MUST_CHECK enum air_error air_tls_default_set(struct air_tls *tls, a
  *
  * A validation is answered whatever the SSL_CTX asks of its clients: no client certificate, TLS 1.2
  * and later, our choice of algorithms (RFC 8737 section 3). It is good for nothing else: after the
- * handshake, reads find the end and writes fail.
+ * handshake neither SSL_read() nor SSL_write() gets through.
  *
  * name  One host; for an address its reverse name (RFC 8738 section 6).
  *

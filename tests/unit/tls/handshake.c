@@ -150,11 +150,12 @@ static void look(SSL *client, SSL *server, struct air_test_seen *seen) {
         return;
     }
     seen->is_served = SSL_write(server, &byte, 1) == 1 && SSL_read(client, &byte, 1) == 1;
+    ERR_clear_error();
     int result = SSL_read(server, &byte, 1);
-    seen->is_end_read = SSL_get_error(server, result) == SSL_ERROR_ZERO_RETURN;
+    seen->is_closed = SSL_get_error(server, result) != SSL_ERROR_WANT_READ;
     seen->is_resumed = SSL_session_reused(client) == 1;
     seen->session = SSL_get1_session(client);
-    seen->has_ticket = seen->session != NULL && SSL_SESSION_is_resumable(seen->session) == 1;
+    seen->has_ticket = seen->session != NULL && SSL_SESSION_has_ticket(seen->session) == 1;
     /* Without a goodbye OpenSSL would forget the session. */
     SSL_set_shutdown(client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_set_shutdown(server, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);

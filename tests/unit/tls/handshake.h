@@ -44,8 +44,8 @@ struct air_test_seen {
     bool is_challenge; /* air_tls_is_challenge() of the server's side, in every state */
     bool is_resumed;
     bool is_served;       /* a byte went from the server to the client */
-    bool is_end_read;     /* the server's SSL_read() says that the client has ended */
-    bool has_ticket;      /* the client may resume */
+    bool is_closed;       /* the server's SSL_read() has nothing to wait for */
+    bool has_ticket;      /* the client was given one */
     SSL_SESSION *session; /* or NULL */
 };
 
