@@ -2,6 +2,7 @@
 /*
  * Hanging the table on a host's SSL_CTX: the two callbacks of select.c, and the host's ALPN list
  * where it has us serve one. Hosts that own these callbacks call select.c themselves.
+ * Invariant: a context that could not be attached has none of our callbacks.
  */
 
 #include <string.h>

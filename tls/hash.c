@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * SipHash-2-4 as its paper defines it: two rounds for each eight bytes, four to finish. Words are
- * little-endian on every machine, so that the paper's vectors hold.
+ * little-endian on every machine, so that the paper's vectors hold. Not for secrets: it leaves its
+ * state on the stack.
  */
 
 #include "tls/hash.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading the two extensions that decide which certificate a connection gets, before OpenSSL has
- * chosen a version. Nothing here fails: what cannot be read asks for nothing.
+ * chosen a version. What the bytes lead to is decided in select.c.
+ * Invariant: nothing here fails or allocates; what cannot be read asks for nothing.
  */
 
 #include "tls/hello.h"

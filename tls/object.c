@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The object and its table's public functions: arguments are checked and parsed here, outside the
- * lock that changes take; table.c does the rest. OpenSSL's error queue is left as it was found.
+ * lock that changes take; table.c does the rest.
+ * Invariant: OpenSSL's error queue is left as it was found.
  */
 
 #include "tls/object.h"
