@@ -23,22 +23,11 @@
 #define NOT_BEFORE_MS INT64_C(1577836800000)
 #define NOT_AFTER_MS INT64_C(3786912000000)
 
-const char *__tsan_default_suppressions(void);
-
 static SSL *client_new(SSL_CTX *context, const struct air_test_hello *hello);
 static void talk(SSL *client, SSL *server, struct air_test_seen *seen);
 static void look(SSL *client, SSL *server, struct air_test_seen *seen);
 static void note_alert(const SSL *ssl, int where, int result);
 static void must(bool is_true, const char *what);
-
-/*
- * ThreadSanitizer does not see the atomic counts inside OpenSSL, which is not built with it: a
- * certificate that a connection lets go of and another thread then frees looks like a race. What
- * our own code reads and frees is still checked.
- */
-const char *__tsan_default_suppressions(void) {
-    return "called_from_lib:libcrypto.so.3\ncalled_from_lib:libssl.so.3\n";
-}
 
 void air_test_pair_init(struct air_test_pair *pair, struct air_test_pki *pki,
     enum air_key_type key_type, const char *name) {

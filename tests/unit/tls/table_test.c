@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Proven: what air_tls_certificate_set() and its siblings accept, refuse and leave behind: a
- * refused or failed change changes nothing, names follow the latest call, names have one owner, common
- * issuers are held once. How: the public functions, and look-ups as the callbacks make them;
+ * refused or failed change changes nothing, names follow the latest call, names have one owner,
+ * common issuers are held once. How: the public functions, and look-ups as the callbacks make them;
  * handshakes are in select_test.c.
  */
 
