@@ -195,8 +195,8 @@ enum air_error air_commit_accept_install(struct air_job *job, const struct air_r
     return AIR_OK; /* the same step asks for the next target, or ends */
 }
 
-/* `current` names again what is served; the generation that no target could serve stays for people
- * to look at. */
+/* `current` names again what is served; the generation that no target could serve goes: its key with
+ * the record of the failure. */
 enum air_error air_commit_request_roll_back(struct air_job *job) {
     struct air_issuance *issuance = air_issuance_of(job);
     const struct air_lineage *lineage = issuance->lineage;
@@ -209,10 +209,10 @@ enum air_error air_commit_request_roll_back(struct air_job *job) {
             air_current_write(issuance->pointer, issuance->pointer_sha256, &puts.texts);
         }
         air_puts_end(&puts, !issuance->has_pointer);
-        air_path_generation(lineage, issuance->record.generation, "manifest.json", &puts.texts);
+        air_path_generation(lineage, issuance->record.generation, "fullchain.pem", &puts.texts);
         air_puts_path(&puts);
         air_puts_end(&puts, true);
-        air_path_lineage(lineage, "order.json", &puts.texts);
+        air_path_generation(lineage, issuance->record.generation, "manifest.json", &puts.texts);
         air_puts_path(&puts);
         air_puts_end(&puts, true);
         error = air_puts_post(&puts, job, NULL);

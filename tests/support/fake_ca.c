@@ -76,17 +76,14 @@ static struct order *order_at(struct air_fake_ca *ca, unsigned number) {
 }
 
 static uint64_t dice(struct air_fake_ca *ca) {
-    ca->state ^= ca->state << 13; /* xorshift64 */
-    ca->state ^= ca->state >> 7;
-    ca->state ^= ca->state << 17;
-    return ca->state;
+    ca->state ^= ca->state << 13, ca->state ^= ca->state >> 7; /* xorshift64 */
+    return ca->state ^= ca->state << 17;
 }
 
 struct air_fake_ca *air_fake_ca_new(
     const struct air_crypto *crypto, const struct air_fake_ca_config *config) {
     struct air_fake_ca *ca = calloc(1, sizeof *ca);
-    ca->crypto = crypto;
-    ca->config = *config;
+    ca->crypto = crypto, ca->config = *config;
     ca->state = config->seed * 2654435761u + 88172645463325252u;
     air_buffer_init(&ca->log, 64u << 20);
     air_buffer_init(&ca->body, 1u << 20);

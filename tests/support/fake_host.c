@@ -20,6 +20,7 @@ void air_fake_host_init(
     *host = (struct air_fake_host){.crypto = crypto, .storage = storage};
     host->now.wall_ms = AIR_FAKE_HOST_EPOCH_MS;
     host->now.boot_ms = 1000;
+    host->told_boot_ms = 1000;
     air_buffer_init(&host->transcript, 64u << 20);
     air_buffer_init(&host->served_chain, 1u << 20);
 }
@@ -135,7 +136,19 @@ static void install(
     }
 }
 
+/* How long the host slept, when something happens after it. */
+static void tell_time(struct air_fake_host *host) {
+    if (host->now.boot_ms != host->told_boot_ms) {
+        char text[40];
+        (void)snprintf(
+            text, sizeof text, "... %lld ms", (long long)(host->now.boot_ms - host->told_boot_ms));
+        host->told_boot_ms = host->now.boot_ms;
+        note(host, text, air_span_text(NULL));
+    }
+}
+
 static void hear(struct air_fake_host *host, const struct air_event_action *event) {
+    tell_time(host);
     host->events_count[event->event]++;
     note(host, "  event ", air_span_text(air_event_text(event->event)));
     if (event->text.size > 0) {
@@ -236,6 +249,7 @@ static void carry(struct air_fake_host *host, const struct air_action *action,
 }
 
 static void describe(struct air_fake_host *host, const struct air_action *action) {
+    tell_time(host);
     air_span detail = air_span_text(NULL);
     if (action->kind == AIR_ACTION_HTTP) {
         detail = action->http.url;
@@ -246,9 +260,15 @@ static void describe(struct air_fake_host *host, const struct air_action *action
         }
     } else if (action->kind == AIR_ACTION_READ) {
         detail = action->read.paths[0];
+    } else if (action->kind == AIR_ACTION_LIST) {
+        detail = action->list.prefix;
+    } else if (action->kind == AIR_ACTION_LOCK || action->kind == AIR_ACTION_UNLOCK) {
+        detail = action->lock.path;
+    } else if (action->kind == AIR_ACTION_PUBLISH || action->kind == AIR_ACTION_WITHDRAW) {
+        detail = action->publish.name;
     }
     air_buffer_append_text(&host->transcript, air_action_text(action->kind));
-    note(host, " ", detail);
+    note(host, detail.size > 0 ? " " : "", detail);
 }
 
 static void perform(struct air_fake_host *host, const struct air_action *action) {

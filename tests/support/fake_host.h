@@ -23,9 +23,9 @@ struct air_fake_host {
     struct air_fake_ca *cas[AIR_FAKE_HOST_CAS_MAX];
     struct air_engine *engine;
     struct air_time now;
+    air_time_ms told_boot_ms; /* the transcript's latest time */
     struct air_buffer transcript;
     uint64_t actions_count; /* completed or refused since the host was made */
-    uint64_t events[64];    /* by kind */
     uint64_t events_count[64];
 
     /* Die at this action (counted from 1), before it is carried out or after, but before the engine
