@@ -233,7 +233,7 @@ static enum air_error open_loop(struct air_server *server) {
     return error;
 }
 
-/* The thread gets no signals: they are the host's. So do those that libuv and curl start from it. */
+/* Signals are the host's: none for this thread, nor for those that libuv and curl start from it. */
 static enum air_error start_thread(struct air_server *server) {
     sigset_t all, before;
     int code;

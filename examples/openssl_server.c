@@ -117,7 +117,7 @@ int main(int count, char **arguments) {
         air_server_wait_loaded(server, 10000) != AIR_OK) {
         return 1;
     }
-    listener = listen_on((uint16_t)atol(arguments[2]));
+    listener = listen_on((uint16_t)strtoul(arguments[2], NULL, 10));
     for (;;) {
         int client = accept(listener, NULL, NULL);
 
