@@ -217,7 +217,7 @@ int main(int count, char **arguments) {
     struct air_authority_spec authority = {.size = sizeof(authority), .terms_agreed = true};
     struct air_certificate_spec certificate = {.size = sizeof(certificate)};
     struct sockaddr_in address = {.sin_family = AF_INET};
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int on = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
 
     if (count != 6) {
         return 2;
@@ -234,10 +234,12 @@ int main(int count, char **arguments) {
     certificate.names_count = 1;
     certificate.challenges = &challenge;
     certificate.challenges_count = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
         listen(listener, 16) != 0 || air_crypto_openssl_new(&crypto) != AIR_OK ||
         air_storage_files_new(arguments[3], AIR_FILES_CREATE, &storage, NULL) != AIR_OK ||
         air_responder_new(&responder) != AIR_OK) {
+        fprintf(stderr, "port %s or directory %s cannot be used\n", arguments[2], arguments[3]);
         return 1;
     }
     config.crypto = crypto;
