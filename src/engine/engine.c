@@ -173,6 +173,11 @@ enum air_error air_engine_certificate_set(
         return error;
     }
     const size_t index = find_certificate(engine, air_certificate_id(fresh));
+    if (index < engine->certificates_count &&
+        air_certificate_is_same(fresh, engine->certificates[index])) {
+        air_certificate_free(fresh); /* what is under way goes on */
+        return AIR_OK;
+    }
     if (index < engine->certificates_count) {
         leave(engine, engine->certificates[index]);
         inherit(fresh, engine->certificates[index]);

@@ -198,24 +198,18 @@ void air_certificate_free(struct air_certificate *certificate) {
     air_memory_free(certificate, certificate->block_size);
 }
 
-static bool has_name(const air_span *names, size_t count, air_span name) {
-    for (size_t i = 0; i < count; i++) {
-        if (air_span_equal(names[i], name)) {
-            return true;
-        }
+bool air_certificate_is_same(const struct air_certificate *a, const struct air_certificate *b) {
+    const air_span text_a = air_span_of(a->text, (size_t)a->id_size + a->names_size);
+    const air_span text_b = air_span_of(b->text, (size_t)b->id_size + b->names_size);
+    bool is_same = a->authority == b->authority && a->renew_before_ms == b->renew_before_ms &&
+                   a->must_staple == b->must_staple && a->id_size == b->id_size &&
+                   a->challenges_count == b->challenges_count &&
+                   a->lineages_count == b->lineages_count && air_span_equal(text_a, text_b);
+    for (size_t i = 0; is_same && i < a->challenges_count; i++) {
+        is_same = a->challenges[i] == b->challenges[i];
     }
-    return false;
-}
-
-bool air_certificate_same_wish(const struct air_certificate *a, const struct air_certificate *b) {
-    air_span names_a[AIR_NAMES_MAX];
-    air_span names_b[AIR_NAMES_MAX];
-    const size_t count_a = air_certificate_names(a, names_a);
-    const size_t count_b = air_certificate_names(b, names_b);
-    bool is_same =
-        a->authority == b->authority && a->must_staple == b->must_staple && count_a == count_b;
-    for (size_t i = 0; is_same && i < count_a; i++) {
-        is_same = has_name(names_b, count_b, names_a[i]);
+    for (size_t i = 0; is_same && i < a->lineages_count; i++) {
+        is_same = a->lineages[i].key_type == b->lineages[i].key_type;
     }
     return is_same;
 }

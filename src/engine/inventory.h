@@ -74,9 +74,8 @@ enum air_error air_certificate_new(const struct air_certificate_spec *spec,
 
 void air_certificate_free(struct air_certificate *certificate);
 
-/* Whether two certificates ask for the same of this key type: names as a set, authority,
- * must-staple. */
-bool air_certificate_same_wish(const struct air_certificate *a, const struct air_certificate *b);
+/* Whether two certificates ask for the same in every respect. */
+bool air_certificate_is_same(const struct air_certificate *a, const struct air_certificate *b);
 
 /* Replace what is told as the last error; text is cut to 480 bytes. No memory: the old one goes all
  * the same. */
