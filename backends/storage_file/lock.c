@@ -71,8 +71,7 @@ enum air_error air_files_lock_give(struct air_files *files, const struct air_fil
     struct air_files_held *held = *place;
     if (error == AIR_OK && held == NULL) {
         error = air_files_refuse(files, path->text, "is not locked by us", AIR_ERR_STATE);
-    }
-    if (error == AIR_OK) {
+    } else if (error == AIR_OK) {
         int status = set_lock(files, F_UNLCK, held->offset, 1);
         if (status < 0) {
             error = air_files_fail(files, path->text, "cannot be unlocked", status);
