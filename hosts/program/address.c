@@ -24,6 +24,7 @@
 static enum air_error read_port(air_span text, bool may_be_zero, uint16_t *out);
 static enum air_error listen_on(const struct addrinfo *info, int *out);
 static enum air_error listen_any(uint16_t port, int *out);
+static void set_port(const struct addrinfo *info, uint16_t port);
 static void explain(const struct air_address *address, int error, struct air_buffer *reason);
 
 enum air_error air_address_read(
@@ -106,15 +107,14 @@ enum air_error air_address_listen(const struct air_address *address, int *socket
     }
     for (info = infos; info != NULL && error == AIR_OK && *count < sockets_max;
          info = info->ai_next) {
-        if (info->ai_family == AF_INET6) {
-            ((struct sockaddr_in6 *)(void *)info->ai_addr)->sin6_port = htons(address->port);
-        } else if (info->ai_family == AF_INET) {
-            ((struct sockaddr_in *)(void *)info->ai_addr)->sin_port = htons(address->port);
-        } else {
-            continue;
-        }
+        set_port(info, address->port);
         error = listen_on(info, &sockets[*count]);
-        *count += error == AIR_OK ? 1 : 0;
+        if (error == AIR_OK) {
+            *count += 1;
+        } else if (error == AIR_ERR_NETWORK && (*count > 0 || info->ai_next != NULL) &&
+                   (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT)) {
+            error = AIR_OK; /* "localhost" where IPv6 is switched off: the other one will do */
+        }
     }
     if (error != AIR_OK) {
         explain(address, errno, reason);
@@ -125,6 +125,14 @@ enum air_error air_address_listen(const struct air_address *address, int *socket
     }
     freeaddrinfo(infos);
     return error;
+}
+
+static void set_port(const struct addrinfo *info, uint16_t port) {
+    if (info->ai_family == AF_INET6) {
+        ((struct sockaddr_in6 *)(void *)info->ai_addr)->sin6_port = htons(port);
+    } else if (info->ai_family == AF_INET) {
+        ((struct sockaddr_in *)(void *)info->ai_addr)->sin_port = htons(port);
+    }
 }
 
 static enum air_error error_of(int number) {

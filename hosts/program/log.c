@@ -64,7 +64,7 @@ void air_log_compose(const struct air_log *log, enum air_level level, air_time_m
         air_json_end(out, '}');
     } else {
         begin(log, level, wall_ms, out);
-        air_text_escape(out, sentence);
+        air_text_put(out, sentence);
     }
     air_buffer_append_byte(out, '\n');
 }
@@ -82,14 +82,14 @@ void air_log_compose_event(const struct air_log *log, air_time_ms wall_ms,
         compose_event_json(event, out);
     } else {
         if (event->certificate.size > 0) {
-            air_text_escape(out, event->certificate);
+            air_text_put(out, event->certificate);
             put_key_type(event, out);
             air_buffer_append_text(out, ": ");
         }
         air_buffer_append_text(out, air_event_text(event->event));
         if (event->text.size > 0) {
             air_buffer_append_text(out, ": ");
-            air_text_escape(out, event->text);
+            air_text_put(out, event->text);
         }
     }
     air_buffer_append_byte(out, '\n');

@@ -16,7 +16,7 @@ static void put_text(struct air_buffer *out, const char *key, air_span text) {
         if (text.data[i] == '\'') {
             air_buffer_append_byte(out, '\'');
         }
-        air_text_escape(out, air_span_of(text.data + i, 1));
+        air_text_put(out, air_span_of(text.data + i, 1));
     }
     air_buffer_append_text(out, "'\n");
 }

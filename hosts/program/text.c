@@ -26,17 +26,17 @@ void air_text_format_list(struct air_buffer *out, const char *format, va_list ar
     char text[AIR_TEXT_SIZE_MAX];
     int size = vsnprintf(text, sizeof(text), format, arguments);
 
-    if (size < 0) {
+    if (size < 0 || out == NULL) {
         return;
     }
     if ((size_t)size >= sizeof(text)) {
         memcpy(text + sizeof(text) - 4, "...", 4);
         size = (int)sizeof(text) - 1;
     }
-    air_text_escape(out, air_span_of(text, (size_t)size));
+    air_text_put(out, air_span_of(text, (size_t)size));
 }
 
-void air_text_escape(struct air_buffer *out, air_span text) {
+void air_text_put(struct air_buffer *out, air_span text) {
     static const char digits[] = "0123456789abcdef";
     size_t i;
 
