@@ -213,6 +213,7 @@ enum air_error air_engine_certificate_renew(struct air_engine *engine, air_span 
     struct air_certificate *certificate = engine->certificates[index];
     for (size_t i = 0; i < certificate->lineages_count; i++) {
         certificate->lineages[i].is_forced = true;
+        certificate->lineages[i].is_retried = true;
         queue_now(engine, &certificate->lineages[i]);
     }
     return AIR_OK;

@@ -123,8 +123,8 @@ static void rest(struct air_engine *engine, struct air_lineage *lineage) {
 }
 
 static bool is_due(const struct air_engine *engine, const struct air_lineage *lineage) {
-    return lineage->is_forced || lineage->is_retried || needs_look(lineage) ||
-           lineage->next_ms <= engine->now.wall_ms;
+    return lineage->is_retried || needs_look(lineage) ||
+        lineage->next_ms <= engine->now.wall_ms;
 }
 
 /* Begin what is due, the earliest first, as many at once as allowed. */

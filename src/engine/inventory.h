@@ -35,8 +35,8 @@ struct air_lineage {
     uint8_t serial[AIR_LINEAGE_SERIAL_SIZE_MAX];
     bool is_loaded : 1;
     bool is_current : 1; /* the generation is what is asked for */
-    bool is_forced : 1;  /* renew now, whatever the schedule says */
-    bool is_retried : 1; /* try now, whatever earlier failures say */
+    bool is_forced : 1;  /* renew without waiting for the schedule */
+    bool is_retried : 1; /* try without waiting after earlier failures */
     bool is_alarmed : 1; /* expires-soon was told */
     bool is_expired_told : 1;
     bool needs_load : 1; /* the stored records must be read again */

@@ -132,7 +132,6 @@ static void tell(struct air_issuance *issuance) {
     lineage->failures_count = issuance->history.failures_count;
     lineage->next_ms = issuance->history.next_ms;
     lineage->is_retried = false;
-    lineage->is_forced = false;
     air_lineage_set_error(lineage, air_buffer_span(&issuance->failure_text));
     air_engine_report_lineage(issuance->job.engine, AIR_EVENT_ATTEMPT_FAILED, lineage,
         air_buffer_span(&issuance->failure_text));

@@ -24,10 +24,10 @@ static air_time_ms due_time(const struct air_issuance *issuance) {
         history->wish == air_journal_wish(lineage) &&
         (history->failures_count > 0 || issuance->record.step == AIR_ORDER_STEP_CREATING);
     const air_time_ms pause_ms = must_pause ? history->next_ms : 0;
-    if (lineage->is_forced || can_resume(issuance)) {
+    if (can_resume(issuance)) {
         return 0;
     }
-    if (lineage->generation == 0 || !lineage->is_current) {
+    if (lineage->is_forced || lineage->generation == 0 || !lineage->is_current) {
         return lineage->is_retried ? 0 : pause_ms;
     }
     const struct air_certificate *certificate = lineage->certificate;
