@@ -230,6 +230,14 @@ static void refuses_a_ca_as_leaf(void **state) {
     air_candidate_deinit(&candidate);
 }
 
+static void refuses_a_malformed_extension(void **state) {
+    struct air_candidate candidate;
+    air_candidate_init(&candidate, *state);
+    candidate.leaf.constraints = "CA:FALSE,pathlen:-1";
+    air_candidate_assert_leaf_refused(&candidate, "malformed extension");
+    air_candidate_deinit(&candidate);
+}
+
 static void refuses_a_precertificate(void **state) {
     struct air_candidate candidate;
     air_candidate_init(&candidate, *state);
@@ -296,6 +304,7 @@ int air_contract_acceptance(void) {
         CONTRACT_TEST(refuses_a_lifetime_that_is_none),
         CONTRACT_TEST(refuses_certificates_not_for_servers),
         CONTRACT_TEST(refuses_a_ca_as_leaf),
+        CONTRACT_TEST(refuses_a_malformed_extension),
         CONTRACT_TEST(refuses_a_precertificate),
         CONTRACT_TEST(refuses_the_certificate_that_is_served),
         CONTRACT_TEST(refuses_to_judge_without_a_key),

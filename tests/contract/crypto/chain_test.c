@@ -88,6 +88,25 @@ static void refuses_an_issuer_of_the_same_name(void **state) {
     air_candidate_deinit(&candidate);
 }
 
+/* The key fits, the name does not: clients look for the next certificate by its name. */
+static void refuses_an_issuer_of_another_name(void **state) {
+    struct air_candidate candidate;
+    unsigned char *der = NULL;
+    air_candidate_init(&candidate, *state);
+    air_candidate_issue(&candidate);
+    X509 *issuer = air_oracle_certificate(air_candidate_block(&candidate, 1));
+    assert_int_equal(X509_set_subject_name(issuer, X509_get_issuer_name(issuer)), 1);
+    assert_true(i2d_re_X509_tbs(issuer, NULL) > 0); /* forget the bytes it was read from */
+    int size = i2d_X509(issuer, &der);
+    assert_true(size > 0);
+    air_buffer_truncate(&candidate.chain, air_candidate_block(&candidate, 0).size);
+    air_oracle_pem("CERTIFICATE", air_span_of(der, (size_t)size), &candidate.chain);
+    air_candidate_assert_refused(&candidate, "certificate 1 of the chain is not signed");
+    OPENSSL_free(der);
+    X509_free(issuer);
+    air_candidate_deinit(&candidate);
+}
+
 static void refuses_a_leaf_as_issuer(void **state) {
     struct air_candidate candidate;
     air_candidate_init(&candidate, *state);
@@ -223,6 +242,7 @@ int air_contract_chain(void) {
         CONTRACT_TEST(refuses_a_chain_with_a_gap),
         CONTRACT_TEST(refuses_an_issuer_twice),
         CONTRACT_TEST(refuses_an_issuer_of_the_same_name),
+        CONTRACT_TEST(refuses_an_issuer_of_another_name),
         CONTRACT_TEST(refuses_a_leaf_as_issuer),
         CONTRACT_TEST(refuses_a_changed_signature),
         CONTRACT_TEST(refuses_more_certificates_than_the_limit),

@@ -13,8 +13,9 @@
 #include "tests/contract/crypto/suite.h"
 #include "tests/support/allocation.h"
 
-#define SAN_OID "2.5.29.17"
-#define TLS_FEATURE_OID "1.3.6.1.5.5.7.1.24"
+/* 2.5.29.17, 1.3.6.1.5.5.7.1.24 */
+#define SAN_OID SPAN("\x55\x1d\x11")
+#define TLS_FEATURE_OID SPAN("\x2b\x06\x01\x05\x05\x07\x01\x18")
 
 static X509_REQ *create(const struct air_crypto *port, uint64_t key, const air_span *names,
     size_t names_count, bool must_staple) {

@@ -5,6 +5,7 @@
  * around one. OpenSSL writes the texts; the damaged ones are cut here.
  */
 
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/rsa.h>
 #include <stdio.h>
@@ -218,6 +219,21 @@ static void refuses_rsa_of_other_sizes(void **state) {
     air_buffer_deinit(&pem);
 }
 
+/* CA/B Forum Baseline Requirements 6.1.6: below 2^256; CAs take far less. */
+static void refuses_rsa_with_a_long_exponent(void **state) {
+    EVP_PKEY *key = NULL;
+    BIGNUM *exponent = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    assert_true(BN_hex2bn(&exponent, "10000000000000001F") > 0);
+    assert_int_equal(EVP_PKEY_keygen_init(context), 1);
+    assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(context, 2048), 1);
+    assert_int_equal(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(context, exponent), 1);
+    assert_int_equal(EVP_PKEY_generate(context, &key), 1);
+    EVP_PKEY_CTX_free(context);
+    BN_free(exponent);
+    assert_import_key(*state, key, AIR_ERR_BAD_KEY);
+}
+
 static void refuses_rsa_pss(void **state) {
     EVP_PKEY *key = NULL;
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
@@ -304,6 +320,7 @@ int air_contract_key_import(void) {
         CONTRACT_TEST(refuses_other_blocks),
         CONTRACT_TEST(refuses_other_algorithms_and_curves),
         CONTRACT_TEST(refuses_rsa_of_other_sizes),
+        CONTRACT_TEST(refuses_rsa_with_a_long_exponent),
         CONTRACT_TEST(refuses_rsa_pss),
         CONTRACT_TEST(refuses_curves_spelt_out),
         CONTRACT_TEST(refuses_damaged_keys),

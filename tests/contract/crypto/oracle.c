@@ -97,15 +97,28 @@ void air_oracle_names(const air_span *names, size_t names_count, struct air_buff
 }
 
 void air_oracle_assert_extension(
-    X509_EXTENSION *extension, const char *oid, bool is_critical, air_span value) {
-    char found[64];
-    assert_non_null(extension);
-    (void)OBJ_obj2txt(found, sizeof(found), X509_EXTENSION_get_object(extension), 1);
-    assert_string_equal(found, oid);
-    assert_int_equal(X509_EXTENSION_get_critical(extension) > 0, is_critical);
-    const ASN1_OCTET_STRING *data = X509_EXTENSION_get_data(extension);
-    assert_int_equal(ASN1_STRING_length(data), value.size);
-    assert_memory_equal(ASN1_STRING_get0_data(data), value.data, value.size);
+    const X509_EXTENSION *extension, air_span oid, bool is_critical, air_span value) {
+    struct air_buffer content;
+    struct air_buffer expected;
+    unsigned char *der = NULL;
+    air_buffer_init(&content, 100000);
+    air_buffer_init(&expected, 100000);
+    append_header(0x06, oid.size, &content);
+    assert_ok(air_buffer_append_span(&content, oid));
+    if (is_critical) {
+        assert_ok(air_buffer_append_span(&content, SPAN("\x01\x01\xff")));
+    }
+    append_header(0x04, value.size, &content);
+    assert_ok(air_buffer_append_span(&content, value));
+    append_header(0x30, content.size, &expected);
+    assert_ok(air_buffer_append_span(&expected, air_buffer_span(&content)));
+
+    int size = i2d_X509_EXTENSION(extension, &der);
+    assert_int_equal(size, expected.size);
+    assert_memory_equal(der, expected.data, expected.size);
+    OPENSSL_free(der);
+    air_buffer_deinit(&content);
+    air_buffer_deinit(&expected);
 }
 
 /* Append what a memory BIO holds, and free it. */

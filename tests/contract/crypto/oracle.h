@@ -33,8 +33,9 @@ X509 *air_oracle_certificate(air_span pem);
 /* Append the DER value of subjectAltName for DNS names, encoded here by hand. */
 void air_oracle_names(const air_span *names, size_t names_count, struct air_buffer *out);
 
-/* Assert that an extension has that dotted OID, that criticality, and exactly that value. */
+/* Assert that an extension has exactly the DER of that OID (its content octets), that criticality
+ * and that value. */
 void air_oracle_assert_extension(
-    X509_EXTENSION *extension, const char *oid, bool is_critical, air_span value);
+    const X509_EXTENSION *extension, air_span oid, bool is_critical, air_span value);
 
 #endif
