@@ -3,7 +3,8 @@
  * Private keys from PEM and to PEM: PKCS#8 (RFC 5958), SEC 1 (RFC 5915), PKCS#1 (RFC 8017).
  *
  * A key that comes in may be wrong in any way: it is believed only when it signs what its own
- * public half verifies. No password is ever asked for. What held private bytes is wiped.
+ * public half verifies. No password is ever asked for. What held private bytes here is wiped; what
+ * OpenSSL's coders copy on the way is theirs to wipe.
  */
 
 #include <openssl/core_names.h>
