@@ -89,9 +89,11 @@ enum air_error air_http_start(
     size_t i = 0;
 
     while (error == AIR_OK && i < config->listeners_count) {
-        http->daemons[i] =
+        struct MHD_Daemon *daemon =
             i < AIR_PLAN_ADDRESSES_MAX ? start_daemon(http, config->listeners[i]) : NULL;
-        if (http->daemons[i] == NULL) {
+        if (daemon != NULL) {
+            http->daemons[i] = daemon;
+        } else {
             air_text_format(reason, "the HTTP server on --http could not be started");
             error = AIR_ERR_NETWORK;
             break;
