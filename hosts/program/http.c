@@ -29,7 +29,7 @@ struct names {
     size_t count;
 };
 
-struct air_http {
+struct air_plain_http {
     struct air_responder *responder;
     uint16_t https_port;
     pthread_rwlock_t lock; /* guards names */
@@ -52,11 +52,11 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 static void forget_uri(void *context, struct MHD_Connection *connection, void **request,
     enum MHD_RequestTerminationCode code);
 static void decide_elsewhere(
-    struct air_http *http, air_span uri, air_span host, struct air_http_reply *reply);
+    struct air_plain_http *http, air_span uri, air_span host, struct air_plain_http_reply *reply);
 
-enum air_error air_http_new(
-    struct air_responder *responder, uint16_t https_port, struct air_http **out) {
-    struct air_http *http = air_memory_new(sizeof(*http));
+enum air_error air_plain_http_new(
+    struct air_responder *responder, uint16_t https_port, struct air_plain_http **out) {
+    struct air_plain_http *http = air_memory_new(sizeof(*http));
 
     if (http == NULL) {
         return AIR_ERR_NO_MEMORY;
@@ -71,7 +71,7 @@ enum air_error air_http_new(
     return AIR_OK;
 }
 
-static struct MHD_Daemon *start_daemon(struct air_http *http, int listener) {
+static struct MHD_Daemon *start_daemon(struct air_plain_http *http, int listener) {
     return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, http,
         MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)AIR_HTTP_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
@@ -82,10 +82,10 @@ static struct MHD_Daemon *start_daemon(struct air_http *http, int listener) {
         MHD_OPTION_END);
 }
 
-enum air_error air_http_start(
-    const struct air_http_config *config, struct air_http **out, struct air_buffer *reason) {
-    struct air_http *http = NULL;
-    enum air_error error = air_http_new(config->responder, config->https_port, &http);
+enum air_error air_plain_http_start(const struct air_plain_http_config *config,
+    struct air_plain_http **out, struct air_buffer *reason) {
+    struct air_plain_http *http = NULL;
+    enum air_error error = air_plain_http_new(config->responder, config->https_port, &http);
     size_t i = 0;
 
     while (error == AIR_OK && i < config->listeners_count) {
@@ -108,11 +108,11 @@ enum air_error air_http_start(
     for (; i < config->listeners_count; i++) {
         close(config->listeners[i]);
     }
-    air_http_stop(http);
+    air_plain_http_stop(http);
     return error;
 }
 
-void air_http_stop(struct air_http *http) {
+void air_plain_http_stop(struct air_plain_http *http) {
     if (http == NULL) {
         return;
     }
@@ -128,8 +128,8 @@ static int compare(const void *a, const void *b) {
     return air_span_compare(*(const air_span *)a, *(const air_span *)b);
 }
 
-enum air_error air_http_names_set(
-    struct air_http *http, const air_span *names, size_t names_count) {
+enum air_error air_plain_http_names_set(
+    struct air_plain_http *http, const air_span *names, size_t names_count) {
     struct names fresh = {.count = names_count};
     struct names old;
 
@@ -153,8 +153,8 @@ enum air_error air_http_names_set(
     return AIR_OK;
 }
 
-void air_http_decide(struct air_http *http, air_span method, air_span uri, air_span host,
-    struct air_http_reply *reply) {
+void air_plain_http_decide(struct air_plain_http *http, air_span method, air_span uri,
+    air_span host, struct air_plain_http_reply *reply) {
     bool is_read = air_span_equal_text(method, "GET") || air_span_equal_text(method, "HEAD");
 
     if (is_read &&
@@ -187,7 +187,7 @@ static bool is_plain_path(air_span uri) {
 }
 
 /* The configured name that a Host field means; empty when there is none. Holds the lock. */
-static air_span find_name(const struct air_http *http, air_span host) {
+static air_span find_name(const struct air_plain_http *http, air_span host) {
     struct air_buffer name;
     const air_span *found = NULL;
     air_span key;
@@ -202,7 +202,7 @@ static air_span find_name(const struct air_http *http, air_span host) {
 }
 
 static void decide_elsewhere(
-    struct air_http *http, air_span uri, air_span host, struct air_http_reply *reply) {
+    struct air_plain_http *http, air_span uri, air_span host, struct air_plain_http_reply *reply) {
     struct air_buffer *location = &reply->location;
     air_span name;
 
@@ -259,7 +259,7 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
     return strlen(text);
 }
 
-static struct MHD_Response *make_response(const struct air_http_reply *reply) {
+static struct MHD_Response *make_response(const struct air_plain_http_reply *reply) {
     static char not_found[] = "not found\n";
     bool is_challenge = reply->status == MHD_HTTP_OK;
     struct MHD_Response *response =
@@ -286,10 +286,10 @@ static struct MHD_Response *make_response(const struct air_http_reply *reply) {
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *url,
     const char *method, const char *version, const char *upload, size_t *upload_size,
     void **request) {
-    struct air_http *http = context;
+    struct air_plain_http *http = context;
     const struct request *line = *request;
     const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
-    struct air_http_reply reply = {.status = MHD_HTTP_NOT_FOUND};
+    struct air_plain_http_reply reply = {.status = MHD_HTTP_NOT_FOUND};
     struct MHD_Response *response;
     enum MHD_Result result = MHD_NO;
 
@@ -302,7 +302,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     }
     air_buffer_init(&reply.body, AIR_RESPONDER_ANSWER_SIZE_MAX);
     air_buffer_init(&reply.location, LOCATION_SIZE_MAX);
-    air_http_decide(
+    air_plain_http_decide(
         http, air_span_text(method), air_span_text(line->uri), air_span_text(host), &reply);
     response = make_response(&reply);
     if (response != NULL) {

@@ -156,7 +156,7 @@ static enum air_error start_server(
 }
 
 static enum air_error start_http(struct air_service *service, struct air_buffer *reason) {
-    struct air_http_config config = {.size = sizeof(config)};
+    struct air_plain_http_config config = {.size = sizeof(config)};
     enum air_error error;
 
     if (service->http_sockets_count == 0) {
@@ -166,7 +166,7 @@ static enum air_error start_http(struct air_service *service, struct air_buffer 
     config.listeners_count = service->http_sockets_count;
     config.responder = air_server_responder(service->server);
     config.https_port = service->https_port;
-    error = air_http_start(&config, &service->http, reason);
+    error = air_plain_http_start(&config, &service->http, reason);
     service->http_sockets_count = 0;
     return error == AIR_OK ? air_service_names_set(service, &service->plan) : error;
 }
@@ -245,7 +245,7 @@ enum air_error air_service_names_set(struct air_service *service, const struct a
         }
     }
     if (error == AIR_OK) {
-        error = air_http_names_set(service->http, items, count);
+        error = air_plain_http_names_set(service->http, items, count);
     }
     air_pool_deinit(&pool);
     return error;
@@ -255,7 +255,7 @@ unsigned air_service_stop(struct air_service *service, uint32_t grace_ms) {
     unsigned failures_count;
 
     air_front_stop(service->front, grace_ms);
-    air_http_stop(service->http);
+    air_plain_http_stop(service->http);
     if (service->server != NULL) {
         air_server_stop(service->server);
     }

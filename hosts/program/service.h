@@ -29,7 +29,7 @@ struct air_service {
     SSL_CTX *context;
     struct air_server *server;
     struct air_front *front;
-    struct air_http *http;
+    struct air_plain_http *http;
     struct air_hooks *hooks;
     atomic_bool is_serving;         /* the front takes connections */
     atomic_bool are_terms_required; /* a CA wants --agree-terms */

@@ -26,12 +26,12 @@
 static const air_span names[] = {
     {(const uint8_t *)"www.example.net", 15}, {(const uint8_t *)"example.net", 11}};
 
-static struct air_http *make(struct air_responder **responder, uint16_t https_port) {
-    struct air_http *http = NULL;
+static struct air_plain_http *make(struct air_responder **responder, uint16_t https_port) {
+    struct air_plain_http *http = NULL;
     assert_ok(air_responder_new(responder));
     assert_ok(air_responder_set(*responder, SPAN("example.net"), SPAN(TOKEN), SPAN("answer")));
-    assert_ok(air_http_new(*responder, https_port, &http));
-    assert_ok(air_http_names_set(http, names, 2));
+    assert_ok(air_plain_http_new(*responder, https_port, &http));
+    assert_ok(air_plain_http_names_set(http, names, 2));
     return http;
 }
 
@@ -79,13 +79,13 @@ static const struct {
 static void decides_by_the_table(void **state) {
     (void)state;
     struct air_responder *responder = NULL;
-    struct air_http *http = make(&responder, 443);
+    struct air_plain_http *http = make(&responder, 443);
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-        struct air_http_reply reply = {.status = 0};
+        struct air_plain_http_reply reply = {.status = 0};
         air_buffer_init(&reply.body, AIR_RESPONDER_ANSWER_SIZE_MAX);
         air_buffer_init(&reply.location, 8192);
-        air_http_decide(http, air_span_text(requests[i].method), air_span_text(requests[i].uri),
-            air_span_text(requests[i].host), &reply);
+        air_plain_http_decide(http, air_span_text(requests[i].method),
+            air_span_text(requests[i].uri), air_span_text(requests[i].host), &reply);
         assert_int_equal(reply.status, requests[i].status);
         if (reply.status == 301) {
             assert_string_equal((const char *)reply.location.data, requests[i].text);
@@ -97,27 +97,27 @@ static void decides_by_the_table(void **state) {
         air_buffer_deinit(&reply.body);
         air_buffer_deinit(&reply.location);
     }
-    air_http_stop(http);
+    air_plain_http_stop(http);
     air_responder_free(responder);
 }
 
 static void names_a_port_that_is_not_the_usual_one(void **state) {
     (void)state;
     struct air_responder *responder = NULL;
-    struct air_http *http = make(&responder, 8443);
-    struct air_http_reply reply = {.status = 0};
+    struct air_plain_http *http = make(&responder, 8443);
+    struct air_plain_http_reply reply = {.status = 0};
     air_buffer_init(&reply.body, AIR_RESPONDER_ANSWER_SIZE_MAX);
     air_buffer_init(&reply.location, 8192);
-    air_http_decide(http, SPAN("GET"), SPAN("/x"), SPAN("example.net:8080"), &reply);
+    air_plain_http_decide(http, SPAN("GET"), SPAN("/x"), SPAN("example.net:8080"), &reply);
     assert_int_equal(reply.status, 301);
     assert_string_equal((const char *)reply.location.data, "https://example.net:8443/x");
     air_buffer_clear(&reply.location);
-    assert_ok(air_http_names_set(http, NULL, 0));
-    air_http_decide(http, SPAN("GET"), SPAN("/x"), SPAN("example.net"), &reply);
+    assert_ok(air_plain_http_names_set(http, NULL, 0));
+    air_plain_http_decide(http, SPAN("GET"), SPAN("/x"), SPAN("example.net"), &reply);
     assert_int_equal(reply.status, 404);
     air_buffer_deinit(&reply.body);
     air_buffer_deinit(&reply.location);
-    air_http_stop(http);
+    air_plain_http_stop(http);
     air_responder_free(responder);
 }
 
@@ -147,19 +147,19 @@ static size_t talk(uint16_t port, air_span request, char *answer, size_t answer_
     return size;
 }
 
-static struct air_http *serve(struct air_responder *responder, uint16_t *port) {
+static struct air_plain_http *serve(struct air_responder *responder, uint16_t *port) {
     const struct air_address address = {"127.0.0.1", 0};
-    struct air_http_config config = {
+    struct air_plain_http_config config = {
         .size = sizeof(config), .responder = responder, .https_port = 443};
-    struct air_http *http = NULL;
+    struct air_plain_http *http = NULL;
     int listener;
     size_t count;
     assert_ok(air_address_listen(&address, &listener, 1, &count, NULL));
     *port = air_address_port_of(listener);
     config.listeners = &listener;
     config.listeners_count = 1;
-    assert_ok(air_http_start(&config, &http, NULL));
-    assert_ok(air_http_names_set(http, names, 2));
+    assert_ok(air_plain_http_start(&config, &http, NULL));
+    assert_ok(air_plain_http_names_set(http, names, 2));
     return http;
 }
 
@@ -170,7 +170,7 @@ static void answers_over_a_socket(void **state) {
     uint16_t port;
     assert_ok(air_responder_new(&responder));
     assert_ok(air_responder_set(responder, SPAN("example.net"), SPAN(TOKEN), SPAN("answer")));
-    struct air_http *http = serve(responder, &port);
+    struct air_plain_http *http = serve(responder, &port);
     talk(port, SPAN("GET " CHALLENGE " HTTP/1.1\r\nHost: example.net\r\nConnection: close\r\n\r\n"),
         answer, sizeof(answer));
     assert_non_null(strstr(answer, "HTTP/1.1 200 OK\r\n"));
@@ -181,7 +181,7 @@ static void answers_over_a_socket(void **state) {
         answer, sizeof(answer));
     assert_non_null(strstr(answer, "HTTP/1.1 301 Moved Permanently\r\n"));
     assert_non_null(strstr(answer, "Location: https://example.net/a%2fb?c\r\n"));
-    air_http_stop(http);
+    air_plain_http_stop(http);
     air_responder_free(responder);
 }
 
@@ -208,25 +208,25 @@ static void outlives_hostile_requests(void **state) {
     memset(long_path, 'a', sizeof(long_path));
     memcpy(long_path, "GET /", 5);
     assert_ok(air_responder_new(&responder));
-    struct air_http *http = serve(responder, &port);
+    struct air_plain_http *http = serve(responder, &port);
     for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
         talk(port, hostile[i], answer, sizeof(answer));
         assert_null(strstr(answer, " 200 "));
         talk(port, SPAN("GET / HTTP/1.0\r\nHost: example.net\r\n\r\n"), answer, sizeof(answer));
         assert_non_null(strstr(answer, " 301 "));
     }
-    air_http_stop(http);
+    air_plain_http_stop(http);
     air_responder_free(responder);
 }
 
 static enum air_error set_names(void *context) {
     struct air_responder *responder = context;
-    struct air_http *http = NULL;
-    enum air_error error = air_http_new(responder, 443, &http);
+    struct air_plain_http *http = NULL;
+    enum air_error error = air_plain_http_new(responder, 443, &http);
     if (error == AIR_OK) {
-        error = air_http_names_set(http, names, 2);
+        error = air_plain_http_names_set(http, names, 2);
     }
-    air_http_stop(http);
+    air_plain_http_stop(http);
     return error;
 }
 
