@@ -133,8 +133,9 @@ static size_t find_certificate(const struct air_engine *engine, air_span id) {
 /* To be looked at now; one that is being worked on already is looked at again when that is over. */
 static void queue_now(struct air_engine *engine, struct air_lineage *lineage) {
     if (lineage->issuance == NULL) {
-        lineage->next_ms = 0;
-        air_queue_set(&engine->queue, lineage, 0);
+        /* Key types in the order they were asked for. */
+        lineage->next_ms = lineage - lineage->certificate->lineages;
+        air_queue_set(&engine->queue, lineage, lineage->next_ms);
     }
 }
 

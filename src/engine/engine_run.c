@@ -123,8 +123,17 @@ static void rest(struct air_engine *engine, struct air_lineage *lineage) {
 }
 
 static bool is_due(const struct air_engine *engine, const struct air_lineage *lineage) {
-    return lineage->is_retried || needs_look(lineage) ||
-        lineage->next_ms <= engine->now.wall_ms;
+    return lineage->is_retried || needs_look(lineage) || lineage->next_ms <= engine->now.wall_ms;
+}
+
+/* At the end: who came first goes on first. */
+static void append(struct air_engine *engine, struct air_issuance *issuance) {
+    struct air_issuance **at = &engine->issuances;
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at = issuance;
+    engine->issuances_count++;
 }
 
 /* Begin what is due, the earliest first, as many at once as allowed. */
@@ -141,9 +150,7 @@ static enum air_error begin(struct air_engine *engine) {
                 return error;
             }
             air_queue_remove(&engine->queue, lineage);
-            issuance->next = engine->issuances;
-            engine->issuances = issuance;
-            engine->issuances_count++;
+            append(engine, issuance);
             lineage->issuance = issuance;
         }
         lineage = air_queue_first(&engine->queue);

@@ -268,12 +268,21 @@ static void put_expired(
     }
 }
 
+static air_time_ms renewal_time(const struct air_issuance *issuance) {
+    const struct air_lineage *lineage = issuance->lineage;
+    const struct air_certificate_info *info = &issuance->manifest.info;
+    const uint64_t spread = air_schedule_spread(
+        air_certificate_id(lineage->certificate), (enum air_key_type)lineage->key_type);
+    return air_schedule_renewal(
+        info->not_before_ms, info->not_after_ms, lineage->certificate->renew_before_ms, spread);
+}
+
 enum air_error air_commit_request_settle(struct air_job *job) {
     struct air_issuance *issuance = air_issuance_of(job);
     const struct air_lineage *lineage = issuance->lineage;
     struct air_history history = issuance->history;
     history.failures_count = 0;
-    history.next_ms = 0;
+    history.next_ms = renewal_time(issuance); /* for people: the certificate itself decides */
     history.last_error_size = 0;
     air_history_seal(&history, issuance->record.generation, job->engine->now.wall_ms);
     struct air_puts puts;
@@ -315,10 +324,7 @@ static void adopt(struct air_issuance *issuance) {
     lineage->is_expired_told = false;
     lineage->failures_count = 0;
     air_lineage_set_error(lineage, air_span_text(NULL));
-    const uint64_t spread = air_schedule_spread(
-        air_certificate_id(lineage->certificate), (enum air_key_type)lineage->key_type);
-    lineage->next_ms = air_schedule_renewal(lineage->not_before_ms, lineage->not_after_ms,
-        lineage->certificate->renew_before_ms, spread);
+    lineage->next_ms = renewal_time(issuance);
 }
 
 enum air_error air_commit_accept_settle(struct air_job *job, const struct air_result *result) {
