@@ -134,7 +134,8 @@ static enum air_error accept_nonce(struct air_exchange *exchange,
     if (response->status / 100 != 2 || nonce.size == 0) {
         air_buffer_append_text(reason, "the CA's newNonce gave no nonce: HTTP status ");
         air_buffer_append_number(reason, response->status);
-        return AIR_ERR_REFUSED;
+        return response->status == 429 || response->status >= 500 ? AIR_ERR_NETWORK
+                                                                  : AIR_ERR_REFUSED;
     }
     for (size_t i = 0; i < nonce.size; i++) {
         exchange->nonce.text[i] = nonce.data[i];

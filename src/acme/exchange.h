@@ -70,8 +70,9 @@ enum air_error air_exchange_next(struct air_exchange *exchange, struct air_sessi
  *
  * reason  On failure a sentence for the operator is appended.
  *
- * Returns AIR_OK, AIR_ERR_NO_MEMORY (call again with the same result), the action's own error, or
- * AIR_ERR_REFUSED: the CA gives no usable nonce.
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY (call again with the same result), the action's own error,
+ * AIR_ERR_NETWORK (newNonce answers that the CA is overloaded or out of order), or AIR_ERR_REFUSED:
+ * the CA gives no usable nonce.
  */
 enum air_error air_exchange_accept(struct air_exchange *exchange, struct air_session *session,
     const struct air_result *result, struct air_time now, bool *is_done, struct air_buffer *reason);

@@ -49,6 +49,22 @@ air_span air_response_nonce(const struct air_http_result *response) {
     return air_token_is_valid(nonce) ? nonce : air_span_text(NULL);
 }
 
+/* The index of the first such byte outside a quoted-string, in which a backslash hides the byte
+ * behind it (RFC 9110 section 5.6.4), or text.size. */
+static size_t find_unquoted(air_span text, uint8_t byte) {
+    bool is_quoted = false;
+    size_t i = 0;
+    while (i < text.size && (is_quoted || text.data[i] != byte)) {
+        if (text.data[i] == '"') {
+            is_quoted = !is_quoted;
+        } else if (is_quoted && text.data[i] == '\\' && i + 1 < text.size) {
+            i++;
+        }
+        i++;
+    }
+    return i;
+}
+
 /* One link-value: <target> then parameters up to the next comma outside quotes. */
 static bool link_next(air_span *rest, air_span *target, air_span *parameters) {
     const size_t open = air_span_find(*rest, '<');
@@ -62,21 +78,29 @@ static bool link_next(air_span *rest, air_span *target, air_span *parameters) {
     }
     *target = air_span_take(after, close);
     const air_span tail = air_span_skip(after, close + 1);
-    size_t end = 0;
-    bool is_quoted = false;
-    while (end < tail.size && (is_quoted || tail.data[end] != ',')) {
-        is_quoted = tail.data[end] == '"' ? !is_quoted : is_quoted;
-        end++;
-    }
+    const size_t end = find_unquoted(tail, ',');
     *parameters = air_span_take(tail, end);
     *rest = air_span_skip(tail, end + 1);
     return true;
 }
 
-static bool has_relation(air_span parameters, const char *relation) {
+/* Whether a list of relation types, parted by spaces, names this one (RFC 8288 section 3.3). */
+static bool names_relation(air_span list, const char *relation) {
     air_span piece;
-    while (air_span_next(&parameters, ';', &piece)) {
-        piece = air_span_trim(piece);
+    while (air_span_next(&list, ' ', &piece)) {
+        if (air_span_equal_nocase(piece, air_span_text(relation))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first rel parameter counts, the others are ignored (RFC 8288 section 3.3). */
+static bool has_relation(air_span parameters, const char *relation) {
+    while (parameters.size > 0) {
+        const size_t end = find_unquoted(parameters, ';');
+        const air_span piece = air_span_take(parameters, end);
+        parameters = air_span_skip(parameters, end + 1);
         const size_t equals = air_span_find(piece, '=');
         if (!air_span_equal_nocase(
                 air_span_trim(air_span_take(piece, equals)), air_span_text("rel"))) {
@@ -86,7 +110,7 @@ static bool has_relation(air_span parameters, const char *relation) {
         if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"') {
             value = air_span_of(value.data + 1, value.size - 2);
         }
-        return air_span_equal_nocase(value, air_span_text(relation));
+        return names_relation(value, relation);
     }
     return false;
 }

@@ -11,7 +11,8 @@
 
 #define AIR_ACME_URL_SIZE_MAX 2048
 
-/* Whether it is https, has a host, no user name, no fragment, and only visible ASCII. */
+/* Whether it is https, has a host, a port that can be one or none, no user name, no fragment, and
+ * only visible ASCII. */
 bool air_url_is_acceptable(air_span url);
 
 /* Host and port as written, "ca.example:14000": borrowed; empty when the URL is not acceptable. */
