@@ -22,6 +22,11 @@ struct air_fake_engine {
     unsigned asked_count;       /* calls of air_engine_next() */
     air_time_ms wakeup_ms;      /* boot time; INT64_MAX: none */
     struct air_time latest;     /* what the driver said the time was */
+
+    /* fake_engine_inputs.c, for a server */
+    size_t lineages_count; /* certificates asked for */
+    size_t loaded_count;   /* so many of them, from the first on, are loaded */
+    size_t targets_count;
 };
 
 /* Make an engine without actions; its script is reached by air_fake_engine_of(). */
