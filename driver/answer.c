@@ -3,7 +3,7 @@
  * What comes back from a CA: head and body as curl hands them over, and what an error of curl's
  * means.
  *
- * Sending is http.c. Invariant: nothing is kept beyond the caps, which are enforced while the
+ * Sending is transfer.c. Invariant: nothing is kept beyond the caps, which are enforced while the
  * answer streams in (R-A8); names and values are the CA's bytes, judged by the engine.
  */
 #include <curl/curl.h>

@@ -54,9 +54,9 @@ enum air_error air_driver_new(const struct air_driver_config *config, struct air
     snprintf(driver->user_agent, sizeof(driver->user_agent), "%s%sthinair/%s libcurl/%s",
         user_agent, user_agent[0] != '\0' ? " " : "", AIR_VERSION_TEXT,
         curl_version_info(CURLVERSION_NOW)->version);
-    error = air_http_init(driver);
+    error = air_transfers_init(driver);
     if (error != AIR_OK) {
-        air_http_deinit(driver);
+        air_transfers_deinit(driver);
         air_memory_free(driver, sizeof(*driver));
         return error;
     }
@@ -139,7 +139,7 @@ static void turn(uv_timer_t *timer) {
     struct air_driver *driver = timer->data;
 
     air_work_retry(driver);
-    air_http_sweep(driver);
+    air_transfers_sweep(driver);
     if (ask(driver)) {
         sleep_until_wakeup(driver);
     }
@@ -188,7 +188,7 @@ static void dispatch(struct air_driver *driver, const struct air_action *action)
 
     switch (action->kind) {
     case AIR_ACTION_HTTP:
-        air_http_start(air_work_begin(driver, action));
+        air_transfer_start(air_work_begin(driver, action));
         break;
     case AIR_ACTION_READ:
     case AIR_ACTION_WRITE:
@@ -235,7 +235,7 @@ static void cancel(struct air_driver *driver, uint64_t id) {
     }
     work->is_cancelled = true;
     if (work->action->kind == AIR_ACTION_HTTP && !work->is_done) {
-        air_http_stop(work, AIR_ERR_CANCELLED);
+        air_transfer_stop(work, AIR_ERR_CANCELLED);
     } else if (work->run != NULL && !work->is_done) {
         (void)uv_cancel((uv_req_t *)&work->request);
     }
@@ -268,7 +268,7 @@ static void advance_stop(struct air_driver *driver) {
         }
     }
     driver->is_closed = true;
-    air_http_deinit(driver);
+    air_transfers_deinit(driver);
     air_sockets_close(driver);
     uv_close((uv_handle_t *)&driver->wakeup, wakeup_closed);
 }

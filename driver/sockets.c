@@ -61,7 +61,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
     if (socket == NULL) {
         socket = socket_new(driver, fd);
         if (socket == NULL) {
-            air_http_starve(easy);
+            air_transfer_starve(easy);
             return 0;
         }
         curl_multi_assign(driver->multi, fd, socket);
@@ -69,7 +69,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
     events |= what == CURL_POLL_IN || what == CURL_POLL_INOUT ? UV_READABLE : 0;
     events |= what == CURL_POLL_OUT || what == CURL_POLL_INOUT ? UV_WRITABLE : 0;
     if (uv_poll_start(&socket->poll, events, on_event) != 0) {
-        air_http_starve(easy);
+        air_transfer_starve(easy);
     }
     return 0;
 }
@@ -95,7 +95,7 @@ static void on_timeout(uv_timer_t *timer) {
     int running = 0;
 
     (void)curl_multi_socket_action(driver->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    air_http_collect(driver);
+    air_transfers_collect(driver);
 }
 
 static void on_event(uv_poll_t *poll, int status, int events) {
@@ -108,7 +108,7 @@ static void on_event(uv_poll_t *poll, int status, int events) {
     mask |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
     mask |= status != 0 ? CURL_CSELECT_ERR : 0;
     (void)curl_multi_socket_action(driver->multi, socket->fd, mask, &running);
-    air_http_collect(driver);
+    air_transfers_collect(driver);
 }
 
 /* Start to know a socket; NULL when memory, or the loop, does not allow it. */

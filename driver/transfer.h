@@ -3,7 +3,7 @@
 #define AIR_DRIVER_TRANSFER_H
 
 /*
- * One request to a CA and its answer, on one of curl's easy handles. http.c sends, answer.c
+ * One request to a CA and its answer, on one of curl's easy handles. transfer.c sends, answer.c
  * receives.
  */
 

@@ -2,7 +2,7 @@
 /*
  * The life of a work: from an action handed out to a result that the engine took.
  *
- * How an action is carried out is in http.c, storage_work.c and key_work.c. Invariant: every
+ * How an action is carried out is in transfer.c, storage_work.c and key_work.c. Invariant: every
  * action that was handed out has exactly one work until the engine took its result, and its memory
  * is used only so long.
  */

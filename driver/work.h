@@ -111,25 +111,25 @@ void air_driver_handle_closed(struct air_driver *driver);
 void air_storage_work_start(struct air_work *work);
 void air_key_work_start(struct air_work *work);
 
-/* http.c */
+/* transfer.c */
 
-enum air_error air_http_init(struct air_driver *driver);
+enum air_error air_transfers_init(struct air_driver *driver);
 
 /* Send the request of an HTTP action. */
-void air_http_start(struct air_work *work);
+void air_transfer_start(struct air_work *work);
 
 /* End a transfer early; its work is finished with that error. */
-void air_http_stop(struct air_work *work, enum air_error error);
+void air_transfer_stop(struct air_work *work, enum air_error error);
 
 /* Finish the works whose transfers have ended: after every call that lets curl work. */
-void air_http_collect(struct air_driver *driver);
+void air_transfers_collect(struct air_driver *driver);
 
-/* There is no memory to watch this transfer's socket: air_http_sweep() will end it. */
-void air_http_starve(CURL *easy);
-void air_http_sweep(struct air_driver *driver);
+/* There is no memory to watch this transfer's socket: air_transfers_sweep() will end it. */
+void air_transfer_starve(CURL *easy);
+void air_transfers_sweep(struct air_driver *driver);
 
 /* Close every connection and free everything of curl's. No transfer may be running. */
-void air_http_deinit(struct air_driver *driver);
+void air_transfers_deinit(struct air_driver *driver);
 
 /* sockets.c: what curl waits for, as handles of the loop. */
 enum air_error air_sockets_init(struct air_driver *driver);

@@ -17,12 +17,13 @@
 
 static void on_request(void *context, struct air_test_exchange *exchange) {
     struct air_scene *scene = context;
+    void (*answer)(struct air_scene *scene, struct air_test_exchange *exchange) = scene->answer;
 
     snprintf(scene->request, sizeof(scene->request), "%.*s%.*s", (int)exchange->head.size,
         (const char *)exchange->head.data, (int)exchange->body.size,
         (const char *)exchange->body.data);
     scene->requests_count++;
-    scene->answer(scene, exchange);
+    answer(scene, exchange);
 }
 
 void air_scene_write_trust(struct air_scene *scene, air_span pem) {

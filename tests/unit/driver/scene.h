@@ -17,7 +17,7 @@ struct air_scene {
     struct air_action action;
 
     /* what the server does: the script of a test */
-    void (*answer)(struct air_scene *scene, struct air_test_exchange *exchange);
+    void (*_Atomic answer)(struct air_scene *scene, struct air_test_exchange *exchange);
     char request[2048]; /* the latest one */
     unsigned requests_count;
 };

@@ -33,7 +33,7 @@ static bool is_redirected(struct air_transfer *transfer);
 static void ended(struct air_transfer *transfer, CURLcode code);
 static void drop(struct air_work *work);
 
-enum air_error air_http_init(struct air_driver *driver) {
+enum air_error air_transfers_init(struct air_driver *driver) {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return AIR_ERR_NO_MEMORY;
     }
@@ -58,7 +58,7 @@ enum air_error air_http_init(struct air_driver *driver) {
     return air_sockets_init(driver);
 }
 
-void air_http_deinit(struct air_driver *driver) {
+void air_transfers_deinit(struct air_driver *driver) {
     while (driver->transfers != NULL) {
         struct air_transfer *transfer = driver->transfers;
 
@@ -78,7 +78,7 @@ void air_http_deinit(struct air_driver *driver) {
     }
 }
 
-void air_http_start(struct air_work *work) {
+void air_transfer_start(struct air_work *work) {
     struct air_driver *driver = work->driver;
     struct air_transfer *transfer = driver->transfers;
     enum air_error error;
@@ -105,14 +105,14 @@ void air_http_start(struct air_work *work) {
     }
 }
 
-void air_http_stop(struct air_work *work, enum air_error error) {
+void air_transfer_stop(struct air_work *work, enum air_error error) {
     struct air_transfer *transfer = work->part;
 
     (void)curl_multi_remove_handle(work->driver->multi, transfer->easy);
     air_work_finish(work, error);
 }
 
-void air_http_collect(struct air_driver *driver) {
+void air_transfers_collect(struct air_driver *driver) {
     CURLMsg *message;
     int left = 0;
 
@@ -129,7 +129,7 @@ void air_http_collect(struct air_driver *driver) {
     }
 }
 
-void air_http_starve(CURL *easy) {
+void air_transfer_starve(CURL *easy) {
     struct air_transfer *transfer = NULL;
 
     if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer) == CURLE_OK &&
@@ -139,7 +139,7 @@ void air_http_starve(CURL *easy) {
     }
 }
 
-void air_http_sweep(struct air_driver *driver) {
+void air_transfers_sweep(struct air_driver *driver) {
     struct air_work *work = driver->works;
 
     while (work != NULL) {
@@ -147,7 +147,7 @@ void air_http_sweep(struct air_driver *driver) {
         struct air_transfer *transfer = work->part;
 
         if (work->action->kind == AIR_ACTION_HTTP && !work->is_done && transfer->is_starved) {
-            air_http_stop(work, AIR_ERR_NO_MEMORY);
+            air_transfer_stop(work, AIR_ERR_NO_MEMORY);
         }
         work = next;
     }
