@@ -14,8 +14,9 @@
 
 #define TO(step) AIR_STEP_BIT(AIR_STEP_##step)
 
-/* Steps that an attempt may fail from: where an action or an exchange is awaited under the lock. */
-#define FAILS (TO(FAIL) | TO(DIAGNOSE))
+/* Every step may fail; while an order is open the CA is asked why. */
+#define FAILS TO(FAIL)
+#define LOSES (TO(FAIL) | TO(DIAGNOSE))
 
 static const struct air_step steps[AIR_STEPS_COUNT] = {
     [AIR_STEP_READ] = {"read", air_load_request_read, air_load_accept_read, NULL,
@@ -29,9 +30,9 @@ static const struct air_step steps[AIR_STEPS_COUNT] = {
         air_commit_accept_install, NULL,
         TO(INSTALL_STORED) | TO(LIST) | TO(READ_GENERATION) | TO(DECIDE) | FAILS},
     [AIR_STEP_DECIDE] = {"decide", air_prepare_request_decide, NULL, NULL,
-        TO(LOCK) | TO(AUTHORITY) | TO(UNLOCK) | FAILS},
+        TO(LOCK) | TO(AUTHORITY) | TO(UNLOCK)},
     [AIR_STEP_LOCK] = {"lock", air_prepare_request_lock, air_prepare_accept_lock, NULL,
-        TO(READ) | TO(UNLOCK) | FAILS},
+        TO(READ) | FAILS},
     [AIR_STEP_AUTHORITY] = {"authority", air_prepare_request_authority, NULL, NULL,
         TO(READ_KEY) | TO(KEY) | FAILS},
     [AIR_STEP_READ_KEY] = {"read-key", air_prepare_request_read_key, air_prepare_accept_read_key,
@@ -39,23 +40,23 @@ static const struct air_step steps[AIR_STEPS_COUNT] = {
     [AIR_STEP_KEY] = {"key", air_prepare_request_key, air_prepare_accept_key, NULL,
         TO(INTENT) | FAILS},
     [AIR_STEP_INTENT] = {"intent", air_prepare_request_intent, air_prepare_accept_intent, NULL,
-        TO(NEW_ORDER) | TO(UNLOCK) | FAILS},
+        TO(NEW_ORDER) | FAILS},
     [AIR_STEP_NEW_ORDER] = {"new-order", air_order_request_new, NULL, air_order_answer_new,
         TO(STORE_ORDER) | FAILS},
     [AIR_STEP_STORE_ORDER] = {"store-order", air_order_request_store, air_order_accept_store, NULL,
-        TO(AUTHORIZATION) | TO(ORDER) | TO(STORE_CSR) | FAILS},
+        TO(AUTHORIZATION) | TO(ORDER) | TO(STORE_CSR) | LOSES},
     [AIR_STEP_AUTHORIZATION] = {"authorization", air_order_request_authorization, NULL,
-        air_order_answer_authorization, TO(AUTHORIZATION) | TO(PUBLISH) | TO(ORDER) | FAILS},
+        air_order_answer_authorization, TO(AUTHORIZATION) | TO(PUBLISH) | TO(ORDER) | LOSES},
     [AIR_STEP_PUBLISH] = {"publish", air_order_request_publish, air_order_accept_publish, NULL,
-        TO(CHALLENGE) | TO(AUTHORIZATION) | TO(ORDER) | FAILS},
+        TO(CHALLENGE) | TO(AUTHORIZATION) | TO(ORDER) | LOSES},
     [AIR_STEP_CHALLENGE] = {"challenge", air_order_request_challenge, NULL,
-        air_order_answer_challenge, TO(AUTHORIZATION) | TO(ORDER) | FAILS},
+        air_order_answer_challenge, TO(AUTHORIZATION) | TO(ORDER) | LOSES},
     [AIR_STEP_ORDER] = {"order", air_order_request_order, NULL, air_order_answer_order,
-        TO(AUTHORIZATION) | TO(STORE_CSR) | TO(FINALIZE) | TO(CERTIFICATE) | FAILS},
+        TO(AUTHORIZATION) | TO(STORE_CSR) | TO(FINALIZE) | TO(CERTIFICATE) | LOSES},
     [AIR_STEP_STORE_CSR] = {"store-csr", air_order_request_csr, air_order_accept_csr, NULL,
-        TO(FINALIZE) | FAILS},
+        TO(FINALIZE) | LOSES},
     [AIR_STEP_FINALIZE] = {"finalize", air_order_request_finalize, NULL, air_order_answer_finalize,
-        TO(ORDER) | TO(CERTIFICATE) | FAILS},
+        TO(ORDER) | TO(CERTIFICATE) | LOSES},
     [AIR_STEP_CERTIFICATE] = {"certificate", air_commit_request_certificate, NULL,
         air_commit_answer_certificate, TO(PROVE) | FAILS},
     [AIR_STEP_PROVE] = {"prove", air_commit_request_prove, air_commit_accept_prove, NULL,

@@ -109,6 +109,7 @@ struct air_issuance {
     size_t target_index;
     size_t targets_installed;
     size_t targets_failed;
+    bool is_damaged; /* a target found that the stored chain and key do not fit */
 
     /* How it failed. */
     bool has_failed;
@@ -160,6 +161,9 @@ enum air_error air_load_request_list(struct air_job *job);
 enum air_error air_load_accept_list(struct air_job *job, const struct air_result *result);
 enum air_error air_load_request_generation(struct air_job *job);
 enum air_error air_load_accept_generation(struct air_job *job, const struct air_result *result);
+
+/* The generation at hand is damaged: look for the next older one. */
+void air_load_search_on(struct air_issuance *issuance);
 
 enum air_error air_prepare_request_decide(struct air_job *job);
 enum air_error air_prepare_request_lock(struct air_job *job);

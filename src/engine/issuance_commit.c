@@ -148,7 +148,9 @@ enum air_error air_commit_accept_commit(struct air_job *job, const struct air_re
 /* After the last target: a stored generation is judged next, a new one settles or goes back. */
 static void finish_install(struct air_issuance *issuance) {
     struct air_job *job = &issuance->job;
-    if (job->step == AIR_STEP_INSTALL_STORED) {
+    if (job->step == AIR_STEP_INSTALL_STORED && issuance->is_damaged) {
+        air_load_search_on(issuance);
+    } else if (job->step == AIR_STEP_INSTALL_STORED) {
         air_job_enter(job, AIR_STEP_DECIDE);
     } else if (issuance->targets_failed > 0 && issuance->targets_installed == 0) {
         air_job_enter(job, AIR_STEP_ROLL_BACK);
@@ -179,12 +181,19 @@ enum air_error air_commit_request_install(struct air_job *job) {
     return air_job_post(job, &action, AIR_INSTALL_LIMIT_MS);
 }
 
+/* Refused for what was stored, not for what the target is. */
+static bool is_about_the_pair(enum air_error error) {
+    return error == AIR_ERR_BAD_CERTIFICATE || error == AIR_ERR_MALFORMED ||
+           error == AIR_ERR_BAD_KEY;
+}
+
 enum air_error air_commit_accept_install(struct air_job *job, const struct air_result *result) {
     struct air_issuance *issuance = air_issuance_of(job);
     if (result->error == AIR_OK) {
         issuance->targets_installed++;
     } else {
         issuance->targets_failed++;
+        issuance->is_damaged = issuance->is_damaged || is_about_the_pair(result->error);
         air_engine_report_lineage(job->engine, AIR_EVENT_INSTALL_FAILED, issuance->lineage,
             result->explanation.size > 0 ? result->explanation
                                          : air_span_text(air_error_text(result->error)));

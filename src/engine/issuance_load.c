@@ -166,6 +166,9 @@ enum air_error air_load_accept_list(struct air_job *job, const struct air_result
             issuance->search[issuance->search_count++] = number;
         }
     }
+    if (issuance->search_count == 0) {
+        issuance->lineage->generation = 0; /* nothing is there, or nothing is left */
+    }
     air_job_enter(job, issuance->search_count > 0 ? AIR_STEP_READ_GENERATION : AIR_STEP_DECIDE);
     return AIR_OK;
 }
@@ -269,8 +272,7 @@ static void adopt(struct air_issuance *issuance) {
     memcpy(lineage->serial, info->serial, lineage->serial_size);
 }
 
-/* Not this one: the next older, or none. */
-static void search_on(struct air_issuance *issuance) {
+void air_load_search_on(struct air_issuance *issuance) {
     struct air_job *job = &issuance->job;
     if (!issuance->is_searching) {
         report_set_aside(issuance, "the current generation is damaged: looking for an older one");
@@ -278,6 +280,7 @@ static void search_on(struct air_issuance *issuance) {
     } else if (++issuance->search_index < issuance->search_count) {
         air_job_enter(job, AIR_STEP_READ_GENERATION);
     } else {
+        issuance->lineage->generation = 0; /* nothing is left: order anew */
         air_job_enter(job, AIR_STEP_DECIDE);
     }
 }
@@ -289,7 +292,7 @@ enum air_error air_load_accept_generation(struct air_job *job, const struct air_
     }
     const struct air_record *records = result->read.records;
     if (!is_intact(issuance, records)) {
-        search_on(issuance);
+        air_load_search_on(issuance);
         return AIR_OK;
     }
     const bool is_new =
@@ -309,6 +312,7 @@ enum air_error air_load_accept_generation(struct air_job *job, const struct air_
     issuance->wants_install = false;
     issuance->target_index = 0;
     issuance->targets_failed = 0;
+    issuance->is_damaged = false;
     issuance->targets_installed = 0;
     air_job_enter(job, is_new ? AIR_STEP_INSTALL_STORED : AIR_STEP_DECIDE);
     return AIR_OK;

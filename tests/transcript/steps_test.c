@@ -18,15 +18,22 @@ static void put(struct air_buffer *page, const char *text) {
     assert_ok(air_buffer_append_text(page, text));
 }
 
+/* Diagrams have no hyphens in names. */
+static void put_name(struct air_buffer *page, const char *name) {
+    for (; *name != 0; name++) {
+        assert_ok(air_buffer_append_byte(page, (uint8_t)(*name == '-' ? '_' : *name)));
+    }
+}
+
 static void put_table(struct air_buffer *page, const struct air_job_type *type) {
     put(page, "```mermaid\nstateDiagram-v2\n");
     for (size_t from = 0; from < type->steps_count; from++) {
         for (size_t to = 0; to < type->steps_count; to++) {
             if ((type->steps[from].next & AIR_STEP_BIT(to)) != 0 && from != to) {
                 put(page, "    ");
-                put(page, type->steps[from].name);
+                put_name(page, type->steps[from].name);
                 put(page, " --> ");
-                put(page, type->steps[to].name);
+                put_name(page, type->steps[to].name);
                 put(page, "\n");
             }
         }

@@ -217,6 +217,18 @@ static void serves_without_pointer_history_or_manifest(void **state) {
     assert_int_equal(air_fake_ca_counts(world->host.cas[0]).orders, orders);
 }
 
+static void orders_anew_when_no_stored_pair_can_be_served(void **state) {
+    struct world *world = *state;
+    issue(world);
+    world->host.install_error = AIR_ERR_BAD_CERTIFICATE; /* the key is not the chain's */
+    restart(world);
+    assert_ok(air_fake_host_add(&world->host, "example.net", NULL, 0));
+    air_fake_host_run(&world->host);
+    world->host.install_error = AIR_OK;
+    air_fake_host_pass(&world->host, 60000);
+    assert_int_equal(world->host.served_generation, 2);
+}
+
 static void orders_nothing_while_storage_fails(void **state) {
     struct world *world = *state;
     air_memory_storage_stop_at_put(world->storage, 1, AIR_ERR_STORAGE);
@@ -353,6 +365,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(
             serves_an_older_generation_when_the_newest_is_damaged, begin, end),
         cmocka_unit_test_setup_teardown(serves_without_pointer_history_or_manifest, begin, end),
+        cmocka_unit_test_setup_teardown(orders_anew_when_no_stored_pair_can_be_served, begin, end),
         cmocka_unit_test_setup_teardown(orders_nothing_while_storage_fails, begin, end),
         cmocka_unit_test_setup_teardown(renews_in_time_and_tells_before_the_end, begin, end),
         cmocka_unit_test_setup_teardown(
