@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <openssl/core_names.h>
+#include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -23,7 +24,10 @@
 static enum air_error check_pair(
     struct air_bundle *bundle, enum air_key_type key_type, struct air_buffer *reason);
 static enum air_error parse_certificates(BIO *pem, size_t count, STACK_OF(X509) * chain);
-static enum air_error parse_key(air_span pem, struct air_buffer *reason, EVP_PKEY **out);
+static enum air_error parse_key(
+    air_span pem, const X509 *leaf, struct air_buffer *reason, EVP_PKEY **out);
+static EVP_PKEY *read_key_like(air_span pem, const X509 *leaf);
+static EVP_PKEY *read_any_key(air_span pem);
 static enum air_key_type key_type_of(const EVP_PKEY *key);
 static int no_password(char *out, int size, int is_write, void *context);
 
@@ -55,7 +59,7 @@ enum air_error air_bundle_new(air_span chain, air_span key, enum air_key_type ke
     enum air_error error = air_chain_parse(chain, reason, &bundle->chain);
     if (error == AIR_OK) {
         bundle->leaf = sk_X509_shift(bundle->chain);
-        error = parse_key(key, reason, &bundle->key);
+        error = parse_key(key, bundle->leaf, reason, &bundle->key);
     }
     if (error == AIR_OK) {
         error = check_pair(bundle, key_type, reason);
@@ -151,22 +155,52 @@ static enum air_error parse_certificates(BIO *pem, size_t count, STACK_OF(X509) 
     return AIR_OK;
 }
 
-static enum air_error parse_key(air_span pem, struct air_buffer *reason, EVP_PKEY **out) {
+static enum air_error parse_key(
+    air_span pem, const X509 *leaf, struct air_buffer *reason, EVP_PKEY **out) {
     if (pem.size > AIR_KEY_PEM_SIZE_MAX) {
         air_reason_add(reason, "the private key is larger than a key may be");
         return AIR_ERR_LIMIT;
     }
-    BIO *source = BIO_new_mem_buf(pem.size > 0 ? (const void *)pem.data : "", (int)pem.size);
-    if (source == NULL) {
-        return AIR_ERR_NO_MEMORY;
+    *out = read_key_like(pem, leaf);
+    if (*out == NULL) {
+        *out = read_any_key(pem);
     }
-    *out = PEM_read_bio_PrivateKey(source, NULL, no_password, NULL);
-    BIO_free(source);
     if (*out == NULL) {
         air_reason_add(reason, "the private key cannot be read");
         return AIR_ERR_MALFORMED;
     }
     return AIR_OK;
+}
+
+/* PKCS#8 of the leaf's algorithm, which is what we write: a fraction of the time that OpenSSL takes
+ * to try every form of key it knows, and a table may be filled with tens of thousands. */
+static EVP_PKEY *read_key_like(air_span pem, const X509 *leaf) {
+    const EVP_PKEY *wanted = X509_get0_pubkey(leaf);
+    const unsigned char *data = pem.data;
+    size_t size = pem.size;
+    EVP_PKEY *key = NULL;
+    if (wanted == NULL || size == 0) {
+        return NULL;
+    }
+    OSSL_DECODER_CTX *decoder = OSSL_DECODER_CTX_new_for_pkey(&key, "PEM", "PrivateKeyInfo",
+        EVP_PKEY_get0_type_name(wanted), EVP_PKEY_KEYPAIR, NULL, NULL);
+    if (decoder != NULL && OSSL_DECODER_from_data(decoder, &data, &size) != 1) {
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+    OSSL_DECODER_CTX_free(decoder);
+    return key;
+}
+
+/* Any form of private key in PEM that OpenSSL knows, without a password. */
+static EVP_PKEY *read_any_key(air_span pem) {
+    BIO *source = BIO_new_mem_buf(pem.size > 0 ? (const void *)pem.data : "", (int)pem.size);
+    if (source == NULL) {
+        return NULL;
+    }
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(source, NULL, no_password, NULL);
+    BIO_free(source);
+    return key;
 }
 
 static enum air_error check_pair(

@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#include <openssl/pem.h>
+
 #include "src/base/memory.h"
 #include "tests/support/allocation.h"
 #include "tests/unit/tls/handshake.h"
@@ -226,6 +228,53 @@ static void refuses_what_passes_a_limit(void **state) {
     air_buffer_deinit(&many);
 }
 
+/* The pair's key in another form of PEM; a password makes it encrypted. */
+static void rewrite_key(
+    const struct air_test_pair *pair, const char *password, struct air_buffer *out) {
+    BIO *source = BIO_new_mem_buf(pair->key.data, (int)pair->key.size);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(source, NULL, NULL, NULL);
+    BIO *target = BIO_new(BIO_s_mem());
+    char *data = NULL;
+    if (password != NULL) {
+        assert_int_equal(PEM_write_bio_PKCS8PrivateKey(target, key, EVP_aes_128_cbc(), password,
+                             (int)air_span_text(password).size, NULL, NULL),
+            1);
+    } else {
+        assert_int_equal(
+            PEM_write_bio_PrivateKey_traditional(target, key, NULL, NULL, 0, NULL, NULL), 1);
+    }
+    long size = BIO_get_mem_data(target, &data);
+    air_buffer_init(out, 16384);
+    assert_ok(air_buffer_append(out, data, (size_t)size));
+    BIO_free(target);
+    BIO_free(source);
+    EVP_PKEY_free(key);
+}
+
+static void takes_keys_in_the_older_forms(void **state) {
+    struct world *world = *state;
+    const struct air_test_pair *const pairs[] = {&world->first, &world->rsa};
+    const enum air_key_type types[] = {AIR_KEY_ECDSA_P256, AIR_KEY_RSA_2048};
+    for (size_t i = 0; i < 2; i++) {
+        struct air_buffer key;
+        rewrite_key(pairs[i], NULL, &key); /* SEC 1, PKCS#1 */
+        assert_ok(air_tls_certificate_set(world->tls, SPAN("a"), types[i], NULL, 0,
+            air_buffer_span(&pairs[i]->chain), air_buffer_span(&key), NULL));
+        air_buffer_deinit(&key);
+    }
+}
+
+/* Left to itself OpenSSL would ask the terminal, and the host would hang. */
+static void refuses_an_encrypted_key_without_asking(void **state) {
+    struct world *world = *state;
+    struct air_buffer key;
+    assert_ok(set(world->tls, "a", AIR_KEY_ECDSA_P256, "a.example.net", &world->first));
+    rewrite_key(&world->second, "secret", &key);
+    assert_refused(world, AIR_KEY_ECDSA_P256, "b.example.net",
+        air_buffer_span(&world->second.chain), air_buffer_span(&key), AIR_ERR_MALFORMED);
+    air_buffer_deinit(&key);
+}
+
 static void refuses_wrong_arguments(void **state) {
     struct world *world = *state;
     assert_int_equal(
@@ -334,6 +383,8 @@ int main(void) {
         TEST(removes_only_what_is_there),
         TEST(a_refused_certificate_leaves_the_table_as_it_was),
         TEST(refuses_what_passes_a_limit),
+        TEST(takes_keys_in_the_older_forms),
+        TEST(refuses_an_encrypted_key_without_asking),
         TEST(refuses_wrong_arguments),
         TEST(bundles_share_their_issuers),
         TEST(more_issuers_than_places_are_served_all_the_same),
