@@ -93,7 +93,8 @@ AIR_API AIR_MUST_CHECK enum air_error air_tls_attach(
 /*
  * For hosts that own these callbacks: call from theirs. client_hello returns what a client_hello
  * callback returns (SSL_CLIENT_HELLO_SUCCESS, _ERROR with *alert set); certificate what a
- * certificate callback returns (1, 0; with 0 the connection's certificates are as they were).
+ * certificate callback returns (1, 0). For a name the table does not have, certificate returns 0
+ * and leaves the connection's certificates as they are.
  *
  * A host that has certificates of its own beside the table may go on when *alert is
  * SSL_AD_UNRECOGNIZED_NAME: the table has nothing for this name, and nothing was changed but the
