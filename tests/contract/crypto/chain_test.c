@@ -38,6 +38,26 @@ static void accepts_a_leaf_alone(void **state) {
     air_candidate_deinit(&candidate);
 }
 
+/* RFC 7468 section 2: the headers of RFC 1421 have no place in a certificate. */
+static void refuses_a_certificate_with_headers(void **state) {
+    struct air_candidate candidate;
+    struct air_buffer text;
+    air_candidate_init(&candidate, *state);
+    air_candidate_issue(&candidate);
+    air_span block = air_candidate_block(&candidate, 0);
+    air_buffer_init(&text, AIR_CHAIN_SIZE_MAX);
+    size_t first_line = air_span_find(block, '\n') + 1;
+    assert_ok(air_buffer_append_span(&text, air_span_take(block, first_line)));
+    assert_ok(air_buffer_append_text(&text, "X-Note: none\n\n"));
+    assert_ok(air_buffer_append_span(&text, air_span_skip(block, first_line)));
+    air_buffer_clear(&candidate.chain);
+    air_candidate_append(&candidate, air_buffer_span(&text));
+    air_candidate_assert_refused_with(
+        &candidate, AIR_ERR_MALFORMED, "certificate 1 of the chain cannot be read");
+    air_buffer_deinit(&text);
+    air_candidate_deinit(&candidate);
+}
+
 static void refuses_the_leaf_in_the_wrong_place(void **state) {
     struct air_candidate candidate;
     struct air_buffer text;
@@ -238,6 +258,7 @@ int air_contract_chain(void) {
     const struct CMUnitTest tests[] = {
         CONTRACT_TEST(accepts_white_space_between_certificates),
         CONTRACT_TEST(accepts_a_leaf_alone),
+        CONTRACT_TEST(refuses_a_certificate_with_headers),
         CONTRACT_TEST(refuses_the_leaf_in_the_wrong_place),
         CONTRACT_TEST(refuses_a_chain_with_a_gap),
         CONTRACT_TEST(refuses_an_issuer_twice),
