@@ -30,6 +30,7 @@ struct air_engine {
     struct air_certificate **certificates;
     size_t certificates_count;
     size_t certificates_capacity;
+    size_t lineages_count;          /* of all certificates */
     struct air_issuance *issuances; /* under way, a list */
     size_t issuances_count;
     struct air_target targets[AIR_TARGETS_MAX];

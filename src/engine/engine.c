@@ -162,8 +162,7 @@ enum air_error air_engine_certificate_set(
     struct air_certificate *fresh = NULL;
     enum air_error error = air_certificate_new(spec, authority, &fresh, reason);
     if (error == AIR_OK) {
-        error =
-            air_queue_reserve(&engine->queue, (engine->certificates_count + 1) * AIR_KEY_TYPES_MAX);
+        error = air_queue_reserve(&engine->queue, engine->lineages_count + fresh->lineages_count);
     }
     if (error == AIR_OK) {
         error = reserve((void ***)&engine->certificates, engine->certificates_count,
@@ -182,11 +181,13 @@ enum air_error air_engine_certificate_set(
     if (index < engine->certificates_count) {
         leave(engine, engine->certificates[index]);
         inherit(fresh, engine->certificates[index]);
+        engine->lineages_count -= engine->certificates[index]->lineages_count;
         air_certificate_free(engine->certificates[index]);
     } else {
         engine->certificates_count++;
     }
     engine->certificates[index] = fresh;
+    engine->lineages_count += fresh->lineages_count;
     for (size_t i = 0; i < fresh->lineages_count; i++) {
         queue_now(engine, &fresh->lineages[i]);
     }
@@ -199,6 +200,7 @@ enum air_error air_engine_certificate_remove(struct air_engine *engine, air_span
         return AIR_ERR_NOT_FOUND;
     }
     leave(engine, engine->certificates[index]);
+    engine->lineages_count -= engine->certificates[index]->lineages_count;
     air_certificate_free(engine->certificates[index]);
     engine->certificates_count--;
     memmove(&engine->certificates[index], &engine->certificates[index + 1],

@@ -23,12 +23,21 @@ static void complain(struct air_buffer *reason, const char *text, air_span culpr
     }
 }
 
+/* Where id and names begin: behind the last lineage. */
+static const char *text_of(const struct air_certificate *certificate) {
+    return (const char *)&certificate->lineages[certificate->lineages_count];
+}
+
 air_span air_certificate_id(const struct air_certificate *certificate) {
-    return air_span_of(certificate->text, certificate->id_size);
+    return air_span_of(text_of(certificate), certificate->id_size);
+}
+
+air_span air_certificate_names_text(const struct air_certificate *certificate) {
+    return air_span_of(text_of(certificate) + certificate->id_size, certificate->names_size);
 }
 
 size_t air_certificate_names(const struct air_certificate *certificate, air_span *names) {
-    air_span rest = air_span_of(certificate->text + certificate->id_size, certificate->names_size);
+    air_span rest = air_certificate_names_text(certificate);
     for (size_t i = 0; i < certificate->names_count; i++) {
         names[i] = air_span_take(rest, air_span_find(rest, 0));
         rest = air_span_skip(rest, names[i].size + 1);
@@ -136,7 +145,6 @@ static void fill(struct air_certificate *certificate, const struct air_certifica
     }
     certificate->renew_before_ms = spec->renew_before_ms;
     certificate->must_staple = spec->must_staple;
-    certificate->lineages_count = (uint8_t)(spec->key_types_count > 0 ? spec->key_types_count : 1);
     for (size_t i = 0; i < certificate->lineages_count; i++) {
         struct air_lineage *lineage = &certificate->lineages[i];
         lineage->certificate = certificate;
@@ -168,7 +176,9 @@ enum air_error air_certificate_new(const struct air_certificate_spec *spec,
         error = AIR_ERR_ARGUMENT;
         goto done;
     }
-    const size_t block_size = sizeof **out + id.size + names.size;
+    const size_t lineages_count = spec->key_types_count > 0 ? spec->key_types_count : 1;
+    const size_t text_at = sizeof **out + lineages_count * sizeof(struct air_lineage);
+    const size_t block_size = text_at + id.size + names.size;
     struct air_certificate *certificate = air_memory_new(block_size);
     if (certificate == NULL) {
         error = AIR_ERR_NO_MEMORY;
@@ -179,8 +189,9 @@ enum air_error air_certificate_new(const struct air_certificate_spec *spec,
     certificate->id_size = (uint16_t)id.size;
     certificate->names_size = (uint16_t)names.size;
     certificate->names_count = count;
-    memcpy(certificate->text, id.data, id.size);
-    memcpy(certificate->text + id.size, names.data, names.size);
+    certificate->lineages_count = (uint8_t)lineages_count;
+    memcpy((char *)certificate + text_at, id.data, id.size);
+    memcpy((char *)certificate + text_at + id.size, names.data, names.size);
     fill(certificate, spec);
     *out = certificate;
 done:
@@ -199,12 +210,11 @@ void air_certificate_free(struct air_certificate *certificate) {
 }
 
 bool air_certificate_is_same(const struct air_certificate *a, const struct air_certificate *b) {
-    const air_span text_a = air_span_of(a->text, (size_t)a->id_size + a->names_size);
-    const air_span text_b = air_span_of(b->text, (size_t)b->id_size + b->names_size);
     bool is_same = a->authority == b->authority && a->renew_before_ms == b->renew_before_ms &&
-                   a->must_staple == b->must_staple && a->id_size == b->id_size &&
-                   a->challenges_count == b->challenges_count &&
-                   a->lineages_count == b->lineages_count && air_span_equal(text_a, text_b);
+                   a->must_staple == b->must_staple && a->challenges_count == b->challenges_count &&
+                   a->lineages_count == b->lineages_count &&
+                   air_span_equal(air_certificate_id(a), air_certificate_id(b)) &&
+                   air_span_equal(air_certificate_names_text(a), air_certificate_names_text(b));
     for (size_t i = 0; is_same && i < a->challenges_count; i++) {
         is_same = a->challenges[i] == b->challenges[i];
     }

@@ -42,7 +42,7 @@ struct air_lineage {
     bool needs_load : 1; /* the stored records must be read again */
 };
 
-/* What the user asks for. Its texts follow it in one block. */
+/* What the user asks for. Its lineages and then its texts, id and names, follow it in one block. */
 struct air_certificate {
     struct air_authority *authority;
     air_time_ms renew_before_ms;
@@ -54,11 +54,13 @@ struct air_certificate {
     uint8_t challenges[AIR_CHALLENGES_MAX];
     uint8_t challenges_count;
     bool must_staple;
-    struct air_lineage lineages[AIR_KEY_TYPES_MAX]; /* in the order they are ordered */
-    char text[];                                    /* id, then names */
+    struct air_lineage lineages[]; /* in the order they are ordered */
 };
 
 air_span air_certificate_id(const struct air_certificate *certificate);
+
+/* All names, each followed by a zero byte. */
+air_span air_certificate_names_text(const struct air_certificate *certificate);
 
 /* The names as spans into the certificate, in the order given; names has room for AIR_NAMES_MAX. */
 size_t air_certificate_names(const struct air_certificate *certificate, air_span *names);

@@ -204,8 +204,8 @@ enum air_error air_commit_accept_install(struct air_job *job, const struct air_r
     return AIR_OK; /* the same step asks for the next target, or ends */
 }
 
-/* `current` names again what is served; the generation that no target could serve goes: its key with
- * the record of the failure. */
+/* `current` names again what is served; the generation that no target could serve goes: its key
+ * with the record of the failure. */
 enum air_error air_commit_request_roll_back(struct air_job *job) {
     struct air_issuance *issuance = air_issuance_of(job);
     const struct air_lineage *lineage = issuance->lineage;

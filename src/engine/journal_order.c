@@ -61,8 +61,7 @@ static bool is_wish(const struct air_lineage *lineage, const json_t *object) {
 
 uint64_t air_journal_wish(const struct air_lineage *lineage) {
     const struct air_certificate *certificate = lineage->certificate;
-    const air_span names =
-        air_span_of(certificate->text + certificate->id_size, certificate->names_size);
+    const air_span names = air_certificate_names_text(certificate);
     const uint64_t of_names =
         air_schedule_spread(names, certificate->must_staple ? AIR_KEY_RSA_2048 : AIR_KEY_NONE);
     return of_names ^

@@ -30,6 +30,9 @@ air_time_ms air_schedule_renewal(air_time_ms not_before_ms, air_time_ms not_afte
         const air_time_ms latest_ms = life_ms - life_ms / 10;
         return not_after_ms - (renew_before_ms < latest_ms ? renew_before_ms : latest_ms);
     }
+    if (life_ms == 0) {
+        return not_after_ms; /* a beginning in the far future is no reason to wait */
+    }
     const air_time_ms begin_ms = life_ms < 10 * AIR_DAY_MS ? life_ms / 2 : life_ms / 3 * 2;
     const air_time_ms step = (air_time_ms)(spread % SPREAD_STEPS);
     return not_before_ms + begin_ms + life_ms / 20 / SPREAD_STEPS * step;

@@ -25,11 +25,7 @@ const char *air_state_text(enum air_state state) {
 }
 
 size_t air_engine_lineages_count(const struct air_engine *engine) {
-    size_t count = 0;
-    for (size_t i = 0; i < engine->certificates_count; i++) {
-        count += engine->certificates[i]->lineages_count;
-    }
-    return count;
+    return engine->lineages_count;
 }
 
 static enum air_state state_of(const struct air_lineage *lineage) {
