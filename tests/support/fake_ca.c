@@ -46,7 +46,7 @@ struct order {
 };
 
 struct air_fake_ca {
-    struct air_fake_ca_config config; /* first: what air_fake_ca_settings gives */
+    struct air_fake_ca_config config;
     const struct air_crypto *crypto;
     uint64_t state;
     struct order orders[AIR_FAKE_ORDERS_MAX];
@@ -103,6 +103,10 @@ void air_fake_ca_free(struct air_fake_ca *ca) {
     free(ca);
 }
 
+struct air_fake_ca_config *air_fake_ca_settings(struct air_fake_ca *ca) {
+    return &ca->config;
+}
+
 void air_fake_ca_answer(struct air_fake_ca *ca, const struct air_fake_answer *answer) {
     if (ca->script_count < AIR_FAKE_SCRIPT_MAX) {
         ca->script[ca->script_count++] = *answer;
@@ -114,11 +118,8 @@ struct air_fake_ca_counts air_fake_ca_counts(const struct air_fake_ca *ca) {
         .orders = ca->orders_count,
         .finalized = ca->finalized_count,
         .accounts = ca->accounts_count,
-        .deactivated = ca->deactivated_count};
-}
-
-air_span air_fake_ca_log(const struct air_fake_ca *ca) {
-    return air_buffer_span(&ca->log);
+        .deactivated = ca->deactivated_count,
+        .log = air_buffer_span(&ca->log)};
 }
 
 static void add_header(struct air_fake_ca *ca, const char *name, const char *value) {

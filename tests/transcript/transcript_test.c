@@ -171,7 +171,7 @@ static void command(struct play *play, air_span line) {
     } else if (air_span_equal_text(word, "status")) {
         show_status(play);
     } else if (air_span_equal_text(word, "requests")) {
-        const air_span log = air_fake_ca_log(play->host.cas[0]);
+        const air_span log = air_fake_ca_counts(play->host.cas[0]).log;
         air_buffer_append_span(&play->out, air_span_skip(log, play->requests_told));
         play->requests_told = log.size;
     } else {

@@ -178,7 +178,7 @@ static void sends_nothing_but_the_directory_without_agreed_terms(void **state) {
     assert_ok(air_engine_authority_set(world->host.engine, &authority));
     assert_ok(air_engine_certificate_set(world->host.engine, &spec, NULL));
     air_fake_host_pass(&world->host, 60000);
-    assert_span(air_fake_ca_log(world->host.cas[0]), "GET /dir 200\n");
+    assert_span(air_fake_ca_counts(world->host.cas[0]).log, "GET /dir 200\n");
     assert_int_equal(world->host.events_count[AIR_EVENT_TERMS_REQUIRED], 1);
     assert_int_equal(status_of(world, 0).state, AIR_STATE_RETRYING);
 }
