@@ -91,15 +91,14 @@ struct air_fake_ca *air_fake_ca_new(
 }
 
 void air_fake_ca_free(struct air_fake_ca *ca) {
-    if (ca == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < ca->orders_count; i++) {
+    for (size_t i = 0; ca != NULL && i < ca->orders_count; i++) {
         free(ca->orders[i].authorizations);
         air_buffer_deinit(&ca->orders[i].chain);
     }
-    air_buffer_deinit(&ca->log);
-    air_buffer_deinit(&ca->body);
+    if (ca != NULL) {
+        air_buffer_deinit(&ca->log);
+        air_buffer_deinit(&ca->body);
+    }
     free(ca);
 }
 
