@@ -113,6 +113,7 @@ struct air_issuance {
 
     /* How it failed. */
     bool has_failed;
+    bool is_settled;    /* or it has not: the new generation is what the lineage serves */
     bool keeps_order;   /* the order goes on with the next attempt */
     bool was_authority; /* the CA or the account, before anything was ordered */
     enum air_failure failure;

@@ -346,8 +346,7 @@ enum air_error air_commit_accept_settle(struct air_job *job, const struct air_re
             result->explanation.size > 0 ? result->explanation
                                          : air_span_text(air_error_text(result->error)));
     }
-    air_engine_report_lineage(job->engine, AIR_EVENT_INSTALLED, issuance->lineage,
-        air_span_text("the new certificate is in place"));
+    issuance->is_settled = true;
     air_job_enter(job, AIR_STEP_WITHDRAW);
     return AIR_OK;
 }

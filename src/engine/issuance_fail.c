@@ -127,14 +127,12 @@ static enum air_error post_failure(struct air_job *job, const struct air_history
     return error;
 }
 
-static void tell(struct air_issuance *issuance) {
+static void remember(struct air_issuance *issuance) {
     struct air_lineage *lineage = issuance->lineage;
     lineage->failures_count = issuance->history.failures_count;
     lineage->next_ms = issuance->history.next_ms;
     lineage->is_retried = false;
     air_lineage_set_error(lineage, air_buffer_span(&issuance->failure_text));
-    air_engine_report_lineage(issuance->job.engine, AIR_EVENT_ATTEMPT_FAILED, lineage,
-        air_buffer_span(&issuance->failure_text));
 }
 
 enum air_error air_fail_request_record(struct air_job *job) {
@@ -152,7 +150,7 @@ enum air_error air_fail_request_record(struct air_job *job) {
         return error;
     }
     issuance->history = history;
-    tell(issuance);
+    remember(issuance);
     if (!issuance->has_lock) {
         issuance->lineage->needs_load = true; /* it failed while reading: begin there */
     }
@@ -193,10 +191,23 @@ enum air_error air_fail_accept_withdraw(struct air_job *job, const struct air_re
     return AIR_OK;
 }
 
+/* The last word: whoever hears it finds everything in place and the lock free. */
+static void finish(struct air_issuance *issuance) {
+    struct air_job *job = &issuance->job;
+    if (issuance->is_settled) {
+        air_engine_report_lineage(job->engine, AIR_EVENT_INSTALLED, issuance->lineage,
+            air_span_text("the new certificate is in place"));
+    } else if (issuance->has_failed) {
+        air_engine_report_lineage(job->engine, AIR_EVENT_ATTEMPT_FAILED, issuance->lineage,
+            air_buffer_span(&issuance->failure_text));
+    }
+    job->is_over = true;
+}
+
 enum air_error air_fail_request_unlock(struct air_job *job) {
-    const struct air_issuance *issuance = air_issuance_of(job);
+    struct air_issuance *issuance = air_issuance_of(job);
     if (!issuance->has_lock) {
-        job->is_over = true;
+        finish(issuance);
         return AIR_OK;
     }
     struct air_buffer path;
@@ -214,6 +225,6 @@ enum air_error air_fail_request_unlock(struct air_job *job) {
 enum air_error air_fail_accept_unlock(struct air_job *job, const struct air_result *result) {
     (void)result; /* a lock that cannot be released ends with the process */
     air_issuance_of(job)->has_lock = false;
-    job->is_over = true;
+    finish(air_issuance_of(job));
     return AIR_OK;
 }
