@@ -87,8 +87,8 @@ enum air_error air_current_read(
     text = air_span_trim(text);
     const size_t space = air_span_find(text, ' ');
     const air_span digest = air_span_skip(text, space + 1);
-    if (!air_span_number(air_span_take(text, space), &number) || number < 1 || number > INT32_MAX ||
-        !air_span_starts_with(digest, "sha256:")) {
+    if (!air_span_number(air_span_take(text, space), &number) || number < 1 ||
+        number > AIR_GENERATION_MAX || !air_span_starts_with(digest, "sha256:")) {
         return AIR_ERR_MALFORMED;
     }
     *generation = (uint32_t)number;
@@ -121,17 +121,17 @@ static void put_wish(struct air_buffer *out, uint64_t wish) {
     air_buffer_deinit(&text);
 }
 
-static uint64_t read_wish(air_span hex) {
+/* 0 when it cannot be read: it then fits no wish. */
+static enum air_error read_wish(air_span hex, uint64_t *out) {
     struct air_buffer bytes;
-    uint64_t wish = 0;
+    *out = 0;
     air_buffer_init(&bytes, 8);
-    if (air_hex_decode(hex, &bytes) == AIR_OK) {
-        for (size_t i = 0; i < bytes.size; i++) {
-            wish = wish << 8 | bytes.data[i];
-        }
+    const enum air_error error = air_hex_decode(hex, &bytes);
+    for (size_t i = 0; error == AIR_OK && i < bytes.size; i++) {
+        *out = *out << 8 | bytes.data[i];
     }
     air_buffer_deinit(&bytes);
-    return wish;
+    return error == AIR_ERR_NO_MEMORY ? error : AIR_OK;
 }
 
 enum air_error air_history_write(const struct air_history *history, struct air_buffer *out) {
@@ -164,9 +164,21 @@ static uint32_t small_integer(const json_t *object, const char *key) {
     return number < 0 ? 0 : number > INT32_MAX ? INT32_MAX : (uint32_t)number;
 }
 
+static void read_generations(const json_t *list, struct air_history *out) {
+    for (size_t i = 0; i < json_array_size(list) && i < AIR_GENERATIONS_MAX; i++) {
+        const json_t *item = json_array_get(list, i);
+        const uint32_t number = small_integer(item, "generation");
+        air_time_ms sealed_ms = 0;
+        if (number <= AIR_GENERATION_MAX &&
+            air_time_read_rfc3339(air_json_text(item, "sealed"), &sealed_ms) == AIR_OK) {
+            air_history_seal(out, number, sealed_ms);
+        }
+    }
+}
+
 enum air_error air_history_read(air_span text, struct air_history *out) {
     json_t *object = NULL;
-    const enum air_error error = air_json_read(text, &object);
+    enum air_error error = air_json_read(text, &object);
     if (error != AIR_OK) {
         return error;
     }
@@ -176,22 +188,16 @@ enum air_error air_history_read(air_span text, struct air_history *out) {
     if (air_time_read_rfc3339(air_json_text(object, "next"), &out->next_ms) != AIR_OK) {
         out->next_ms = 0;
     }
-    out->wish = read_wish(air_json_text(object, "wish"));
-    const air_span last_error = air_json_text(object, "last_error");
-    out->last_error_size = last_error.size < sizeof out->last_error ? last_error.size : 0;
-    if (out->last_error_size > 0) {
-        memcpy(out->last_error, last_error.data, out->last_error_size);
+    error = read_wish(air_json_text(object, "wish"), &out->wish);
+    const air_span last_error =
+        air_span_take(air_json_text(object, "last_error"), sizeof out->last_error);
+    out->last_error_size = last_error.size;
+    if (last_error.size > 0) {
+        memcpy(out->last_error, last_error.data, last_error.size);
     }
-    const json_t *list = air_json_array(object, "generations");
-    for (size_t i = 0; i < json_array_size(list) && i < AIR_GENERATIONS_MAX; i++) {
-        const json_t *item = json_array_get(list, i);
-        air_time_ms sealed_ms = 0;
-        if (air_time_read_rfc3339(air_json_text(item, "sealed"), &sealed_ms) == AIR_OK) {
-            air_history_seal(out, small_integer(item, "generation"), sealed_ms);
-        }
-    }
+    read_generations(air_json_array(object, "generations"), out);
     json_decref(object);
-    return AIR_OK;
+    return error;
 }
 
 static void drop_oldest(struct air_history *history) {

@@ -16,6 +16,9 @@
 #define AIR_GENERATIONS_MAX 16
 #define AIR_GENERATION_AGE_MAX_MS ((air_time_ms)7 * 24 * 3600 * 1000)
 
+/* Highest number of a generation: its folder's name has at most nine digits. */
+#define AIR_GENERATION_MAX 999999999
+
 #define AIR_RECORD_SIZE_MAX AIR_STORAGE_VALUE_SIZE_MAX
 
 /* history.json: attempts and failures, durable across restarts (R-C2). */
@@ -73,12 +76,14 @@ enum air_error air_path_live(
 /* The number in the name of a generation's folder; 0: not one. */
 uint32_t air_generation_parse(air_span segment);
 
-/* current: "3 sha256:<64 hex>\n". Read answers AIR_ERR_MALFORMED. */
+/* current: "3 sha256:<64 hex>\n". Read answers AIR_OK, AIR_ERR_MALFORMED or AIR_ERR_NO_MEMORY. */
 enum air_error air_current_write(
     uint32_t generation, const uint8_t chain_sha256[AIR_SHA256_SIZE], struct air_buffer *out);
 enum air_error air_current_read(
     air_span text, uint32_t *generation, uint8_t chain_sha256[AIR_SHA256_SIZE]);
 
+/* Read answers AIR_OK, AIR_ERR_MALFORMED or AIR_ERR_NO_MEMORY; members that make no sense count as
+ * missing. */
 enum air_error air_history_write(const struct air_history *history, struct air_buffer *out);
 enum air_error air_history_read(air_span text, struct air_history *out);
 
@@ -98,7 +103,8 @@ uint64_t air_journal_wish(const struct air_lineage *lineage);
 enum air_error air_order_record_write(const struct air_lineage *lineage,
     const struct air_order_record *record, struct air_buffer *out);
 
-/* AIR_ERR_MALFORMED: unreadable. out's buffers are replaced. */
+/* AIR_ERR_MALFORMED: unreadable, or it contradicts itself. AIR_ERR_NO_MEMORY. out's buffers are
+ * replaced on AIR_OK. */
 enum air_error air_order_record_read(
     const struct air_lineage *lineage, air_span text, struct air_order_record *out);
 void air_order_record_deinit(struct air_order_record *record);

@@ -70,17 +70,6 @@ uint64_t air_journal_wish(const struct air_lineage *lineage) {
 
 static const char *const step_texts[] = {"none", "creating", "pending", "finalizing"};
 
-static void put_base64url(struct air_buffer *out, const char *key, air_span data) {
-    struct air_buffer text;
-    air_buffer_init(&text, AIR_RECORD_SIZE_MAX);
-    if (air_base64url_encode(data, &text) == AIR_OK) {
-        air_json_put_text(out, key, air_buffer_span(&text));
-    } else if (out->error == AIR_OK) {
-        out->error = text.error;
-    }
-    air_buffer_deinit(&text);
-}
-
 enum air_error air_order_record_write(const struct air_lineage *lineage,
     const struct air_order_record *record, struct air_buffer *out) {
     air_json_begin(out, NULL, '{');
@@ -92,7 +81,7 @@ enum air_error air_order_record_write(const struct air_lineage *lineage,
         air_json_put_text(out, "url", air_buffer_span(&record->url));
     }
     if (record->csr.size > 0) {
-        put_base64url(out, "csr", air_buffer_span(&record->csr));
+        air_json_put_base64url(out, "csr", air_buffer_span(&record->csr));
     }
     air_json_end(out, '}');
     return air_buffer_append_byte(out, '\n');
@@ -130,13 +119,14 @@ enum air_error air_order_record_read(
     air_buffer_init(&record.url, AIR_URL_SIZE_MAX);
     air_buffer_init(&record.csr, AIR_CSR_SIZE_MAX);
     const int64_t generation = air_json_integer(object, "generation", 0);
-    record.generation = generation > 0 && generation < INT32_MAX ? (uint32_t)generation : 0;
+    record.generation =
+        generation > 0 && generation <= AIR_GENERATION_MAX ? (uint32_t)generation : 0;
     record.step = parse_step(air_json_text(object, "step"));
     record.is_ours = is_wish(lineage, object);
     air_buffer_append_span(&record.url, air_json_text(object, "url"));
     error = air_base64url_decode(air_json_text(object, "csr"), &record.csr);
-    error = error == AIR_OK ? record.url.error : error;
-    if (error == AIR_OK && !is_consistent(&record, lineage)) {
+    error = record.url.error != AIR_OK ? record.url.error : error;
+    if (error == AIR_ERR_LIMIT || (error == AIR_OK && !is_consistent(&record, lineage))) {
         error = AIR_ERR_MALFORMED;
     }
     json_decref(object);
