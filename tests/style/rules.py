@@ -87,7 +87,7 @@ def banned(path, text):
 
 def names(path, text):
     for name, first, _, is_static in house.functions(text):
-        if is_static and name.startswith("air_"):
+        if is_static and name.startswith("air_") and path.endswith(".c"):
             yield first, f"{name}: a static function drops the prefix"
         if not is_static and not name.startswith(("air_", "luaopen_air_")) and name != "main":
             yield first, f"{name}: neither static nor air_*"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What our shared libraries export is exactly what symbols.txt lists, all of it air_*; the engine's
-libraries need libc and jansson alone and import no function that touches the world.
+"""What our shared libraries export is what symbols.txt lists, all of it air_*, and together what the
+public headers declare; the engine's libraries need libc and jansson alone and import no function
+that touches the world.
 
 usage: symbols.py LIBRARY_FOLDER           compare
        symbols.py LIBRARY_FOLDER --update  write symbols.txt anew, for a reviewed change"""
@@ -54,6 +55,14 @@ def listed():
     return names
 
 
+def declared():
+    """The functions that the public headers declare."""
+    names = set()
+    for path in house.files(".h", under="include/thinair"):
+        names |= set(re.findall(r"AIR_API[^;{]*?\b(air_\w+)\s*\(", house.code(house.read(path))))
+    return names
+
+
 def update(found):
     with open(os.path.join(house.ROOT, LIST), "w", encoding="utf-8") as file:
         for library, names in found.items():
@@ -75,6 +84,8 @@ def main():
         for name in names:
             if not name.startswith("air_"):
                 report.fault(LIST, 1, f"{library} exports {name}")
+    for name in sorted(declared() ^ set().union(*found.values())):
+        report.fault("include/thinair", 1, f"{name} is not both declared and exported")
     for library in (f"lib{name}" for name in CORE):
         for name in needed(paths[library]):
             if not name.startswith(("libc.so", "libjansson.so")) and not SANITIZERS.match(name):
