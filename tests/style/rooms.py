@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The arrows once more, in what was built: whatever a room takes from another one of ours is
-defined in a room that it may stand on. An include line can be right and a call still point up.
+defined in a room that it may stand on, and nothing is defined twice. An include line can be right
+and a call still point up.
 
 usage: rooms.py FOLDER_OF_STATIC_LIBRARIES"""
 
+import glob
 import os
 import subprocess
 import sys
@@ -35,6 +37,13 @@ def main():
         for name in sorted(symbols(path, "--undefined-only") - seen):
             homes = [other for other, names in defined.items() if name in names]
             report.fault(room, 1, f"{name} is of {' '.join(homes) or 'no room'}")
+    homes = {}
+    for path in glob.glob(os.path.join(sys.argv[1], "libair_*.a")):
+        for name in symbols(path, "--defined-only", "-g"):
+            homes.setdefault(name, []).append(os.path.basename(path))
+    for name, places in sorted(homes.items()):
+        if len(places) > 1 and not any("test" in place or "fake" in place for place in places):
+            report.fault(places[0], 1, f"{name} is also in {', '.join(places[1:])}")
     report.end(f"{len(ROOMS)} rooms")
 
 

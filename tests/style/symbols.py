@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What our shared libraries export is what symbols.txt lists, all of it air_*, and together what the
-public headers declare; the engine's libraries need libc and jansson alone and import no function
-that touches the world.
+"""What our shared libraries export is what symbols.txt lists, all of it air_*, and together what
+the public headers declare; the engine's libraries need libc and jansson alone and import no
+function that touches the world.
 
 usage: symbols.py LIBRARY_FOLDER           compare
        symbols.py LIBRARY_FOLDER --update  write symbols.txt anew, for a reviewed change"""
