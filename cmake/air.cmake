@@ -15,7 +15,6 @@ endfunction()
 # program, one test.
 function(air_test name)
     cmake_parse_arguments(TEST "" "TIMEOUT" "LABELS;SOURCES;LINK" ${ARGN})
-    pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
     if(NOT TEST_TIMEOUT)
         set(TEST_TIMEOUT 60)
     endif()
