@@ -17,7 +17,7 @@
 
 static void on_request(void *context, struct air_test_exchange *exchange) {
     struct air_scene *scene = context;
-    void (*answer)(struct air_scene *scene, struct air_test_exchange *exchange) = scene->answer;
+    void (*answer)(struct air_scene * scene, struct air_test_exchange * exchange) = scene->answer;
 
     snprintf(scene->request, sizeof(scene->request), "%.*s%.*s", (int)exchange->head.size,
         (const char *)exchange->head.data, (int)exchange->body.size,
