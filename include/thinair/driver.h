@@ -26,7 +26,8 @@ struct air_driver_config {
     struct air_engine *engine; /* all four must outlive the driver */
     const struct air_crypto *crypto;
     struct air_storage *storage;
-    const char *user_agent; /* put before ours, "name/version"; may be NULL; copied */
+    const char *user_agent; /* put before ours, "name/version", at most 128 bytes; may be NULL;
+                               copied */
 
     /*
      * Carry out a publish, withdraw, prove, install or event action: fill *result and return true,
@@ -57,8 +58,12 @@ AIR_API void air_driver_wake(struct air_driver *driver);
 AIR_API void air_driver_complete(
     struct air_driver *driver, uint64_t id, const struct air_result *result);
 
-/* Stop: running transfers end, running work on the thread pool is waited for; then stopped(host) is
- * called from the loop, with no handle of the driver left in it. */
+/*
+ * Stop: running transfers end, running work on the thread pool is waited for; then stopped(host) is
+ * called from the loop, with no handle of the driver left in it. Actions that the host has not yet
+ * answered stay open, and their memory with them, until the engine is freed; answering them then
+ * does nothing.
+ */
 AIR_API void air_driver_stop(struct air_driver *driver, void (*stopped)(void *host));
 
 /* Free a stopped driver. */

@@ -40,8 +40,10 @@ struct air_server_config {
 
     /*
      * Called after a new generation is in the table, on a thread of its own: make a real handshake
-     * with the server's own port (air_tls_probe_socket) and answer AIR_ERR_NOT_PROVEN to have the
-     * old one served again. May be NULL: then the first attached context is probed in memory.
+     * with the server's own port (air_tls_probe_socket). With any error the old one is served
+     * again, or none if there was none; the reason goes to the operator. Not called for what
+     * earlier runs had stored and proven. May be NULL: then the first attached context is probed
+     * in memory.
      */
     enum air_error (*on_installed)(
         void *context, const struct air_install_action *install, struct air_buffer *reason);
@@ -56,8 +58,9 @@ struct air_server_config {
  * out     Yours: air_server_stop().
  * reason  On failure a sentence that says what to change; may be NULL.
  *
- * Returns AIR_OK, what air_storage_files_new() or air_engine_certificate_set() answer, or
- * AIR_ERR_NO_MEMORY.
+ * Returns AIR_OK, what air_storage_files_new(), air_engine_authority_set() or
+ * air_engine_certificate_set() answer, AIR_ERR_ARGUMENT (size, state_dir) or AIR_ERR_NO_MEMORY (also
+ * when no thread can be made).
  */
 AIR_API AIR_MUST_CHECK enum air_error air_server_start(
     const struct air_server_config *config, struct air_server **out, struct air_buffer *reason);
