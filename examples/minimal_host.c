@@ -19,13 +19,13 @@
 #include "thinair/engine.h"
 #include "thinair/files.h"
 #include "thinair/openssl.h"
-#include "thinair/responder.h"
 
 static struct air_engine *engine;
 static struct air_storage *storage;
 static struct air_crypto *crypto;
-static struct air_responder *responder;
 static struct air_buffer buffers[AIR_STORAGE_PUTS_MAX]; /* of the action being carried out */
+static char request_line[400], key_authorization[512];  /* what the CA asks, what it is told */
+static size_t line_size, answer_size;
 static bool is_done;
 
 static air_span text(const char *from) {
@@ -103,9 +103,20 @@ static void read_records(const struct air_read_action *read, struct air_read_res
     out->records_count = read->paths_count;
 }
 
-static enum air_error carry_out(const struct air_action *action, struct air_result *result) {
-    const struct air_publish_action *publish = &action->publish;
+/* One name has one challenge at a time. */
+static enum air_error publish(const struct air_publish_action *publish) {
+    answer_size = publish->key_authorization.size;
+    if (answer_size > sizeof(key_authorization)) {
+        return AIR_ERR_LIMIT;
+    }
+    memcpy(key_authorization, publish->key_authorization.data, answer_size);
+    line_size = (size_t)snprintf(request_line, sizeof(request_line),
+        "GET /.well-known/acme-challenge/%.*s HTTP/1.1\r\n", (int)publish->token.size,
+        (const char *)publish->token.data);
+    return AIR_OK;
+}
 
+static enum air_error carry_out(const struct air_action *action, struct air_result *result) {
     switch (action->kind) {
     case AIR_ACTION_HTTP:
         return http(&action->http, &result->http);
@@ -123,10 +134,9 @@ static enum air_error carry_out(const struct air_action *action, struct air_resu
     case AIR_ACTION_UNLOCK:
         return storage->unlock(storage->self, action->lock.path);
     case AIR_ACTION_PUBLISH:
-        return air_responder_set(
-            responder, publish->name, publish->token, publish->key_authorization);
+        return publish(&action->publish);
     case AIR_ACTION_WITHDRAW:
-        air_responder_remove(responder, publish->name, publish->token);
+        line_size = 0;
         return AIR_OK;
     case AIR_ACTION_EVENT:
         printf("%s: %.*s\n", air_event_text(action->event.event), (int)action->event.text.size,
@@ -144,26 +154,20 @@ static enum air_error carry_out(const struct air_action *action, struct air_resu
     return AIR_ERR_UNSUPPORTED;
 }
 
-/* One HTTP request, and what the table has for it. */
+/* One HTTP request of the CA's (RFC 8555 section 8.3). */
 static void answer(int client) {
-    char request[4096], method[8] = "", path[512] = "", host[300] = "", head[200];
-    ssize_t size = recv(client, request, sizeof(request) - 1, 0); /* a CA sends it in one piece */
-    struct air_buffer body;
+    char request[4096], head[128];
+    ssize_t size = recv(client, request, sizeof(request), 0); /* a CA sends it in one piece */
+    bool is_found = line_size > 0 && size >= (ssize_t)line_size &&
+                    memcmp(request, request_line, line_size) == 0;
+    size_t body_size = is_found ? answer_size : 0;
 
-    air_buffer_init(&body, AIR_RESPONDER_ANSWER_SIZE_MAX);
-    request[size > 0 ? size : 0] = '\0';
-    char *line = strcasestr(request, "\r\nHost:");
-    sscanf(request, "%7s %511s", method, path);
-    sscanf(line != NULL ? line : "", "\r\nHost: %299s", host);
-    bool is_found =
-        air_responder_answer(responder, text(method), text(path), text(host), &body) == AIR_OK;
     snprintf(head, sizeof(head),
-        "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n"
-        "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-        is_found ? "200 OK" : "404 Not Found", body.size);
+        "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n"
+        "Connection: close\r\n\r\n",
+        is_found ? "200 OK" : "404 Not Found", body_size);
     send(client, head, strlen(head), MSG_NOSIGNAL);
-    send(client, body.data, body.size, MSG_NOSIGNAL);
-    air_buffer_deinit(&body);
+    send(client, key_authorization, body_size, MSG_NOSIGNAL);
     close(client);
 }
 
@@ -237,8 +241,7 @@ int main(int count, char **arguments) {
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
         listen(listener, 16) != 0 || air_crypto_openssl_new(&crypto) != AIR_OK ||
-        air_storage_files_new(arguments[3], AIR_FILES_CREATE, &storage, NULL) != AIR_OK ||
-        air_responder_new(&responder) != AIR_OK) {
+        air_storage_files_new(arguments[3], AIR_FILES_CREATE, &storage, NULL) != AIR_OK) {
         fprintf(stderr, "port %s or directory %s cannot be used\n", arguments[2], arguments[3]);
         return 1;
     }
@@ -249,7 +252,6 @@ int main(int count, char **arguments) {
                    run(listener) == AIR_OK;
     printf("%s/live/%s/\n", arguments[3], arguments[1]);
     air_engine_free(engine);
-    air_responder_free(responder);
     air_storage_files_free(storage);
     air_crypto_openssl_free(crypto);
     for (size_t i = 0; i < AIR_STORAGE_PUTS_MAX; i++) {
