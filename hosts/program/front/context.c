@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 
 #include "hosts/program/front/front.h"
+#include "hosts/program/front/tickets.h"
 
 /* Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else. */
 #define TLS_1_2_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -19,6 +20,11 @@ enum air_error air_front_context_new(SSL_CTX **out) {
     if (context == NULL || !context_set(context)) {
         SSL_CTX_free(context);
         return AIR_ERR_CRYPTO;
+    }
+    enum air_error error = air_front_tickets_attach(context);
+    if (error != AIR_OK) {
+        SSL_CTX_free(context);
+        return error;
     }
     *out = context;
     return AIR_OK;

@@ -75,9 +75,10 @@ struct air_front_counts {
 
 /*
  * Make an SSL_CTX with the settings a front needs: TLS 1.2 and 1.3, forward secrecy, no
- * renegotiation. The caller attaches it to a table: air_server_attach(), air_tls_attach().
+ * renegotiation, session tickets under keys that are replaced. The caller attaches it to a table:
+ * air_server_attach(), air_tls_attach().
  *
- * out  Yours: SSL_CTX_free(). AIR_ERR_CRYPTO.
+ * out  Yours: SSL_CTX_free(). AIR_ERR_NO_MEMORY, AIR_ERR_CRYPTO.
  */
 AIR_MUST_CHECK enum air_error air_front_context_new(SSL_CTX **out);
 

@@ -6,6 +6,8 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -101,6 +103,51 @@ static void keeps_connections_when_routes_change(void **state) {
     close(backend);
     close(new_listener);
     close(old_listener);
+    air_world_deinit(&world);
+}
+
+/* Replaces the routes over and over until it is told to stop. */
+struct changer {
+    pthread_t thread;
+    struct air_front *front;
+    struct air_front_route routes[2];
+    atomic_bool is_over;
+    atomic_uint changes_count;
+};
+
+static void *change_routes(void *context) {
+    struct changer *changer = context;
+    for (size_t i = 0; !atomic_load(&changer->is_over); i++) {
+        if (air_front_routes_set(changer->front, &changer->routes[i % 2], 1, NULL) == AIR_OK) {
+            atomic_fetch_add(&changer->changes_count, 1);
+        }
+    }
+    return NULL;
+}
+
+static void serves_while_routes_keep_changing(void **state) {
+    (void)state;
+    const struct air_front_config settings = {.threads_count = 2};
+    struct air_world world;
+    uint16_t port = 0;
+    char to[32];
+    air_world_init(&world, AF_INET, &settings);
+    int listener = air_listener_new(AF_INET, &port);
+    snprintf(to, sizeof to, "127.0.0.1:%u", port);
+    struct changer changer = {.front = world.front,
+        .routes = {
+            {.to = air_span_text(to)}, {.name = SPAN("*.example.net"), .to = air_span_text(to)}}};
+    air_world_route(&world, port, false);
+    assert_int_equal(pthread_create(&changer.thread, NULL, change_routes, &changer), 0);
+    for (int i = 0; i < 50; i++) {
+        reaches(&world, WORLD_NAME, listener);
+    }
+    atomic_store(&changer.is_over, true);
+    assert_int_equal(pthread_join(changer.thread, NULL), 0);
+    assert_true(atomic_load(&changer.changes_count) > 0);
+    AWAIT(&world, unrouted_count, 0);
+    AWAIT(&world, backend_failures_count, 0);
+    close(listener);
     air_world_deinit(&world);
 }
 
@@ -270,6 +317,7 @@ int main(void) {
         cmocka_unit_test(chooses_the_backend_by_name),
         cmocka_unit_test(closes_a_name_without_route),
         cmocka_unit_test(keeps_connections_when_routes_change),
+        cmocka_unit_test(serves_while_routes_keep_changing),
         cmocka_unit_test(writes_the_proxy_header_for_ipv4),
         cmocka_unit_test(writes_the_proxy_header_for_ipv6),
         cmocka_unit_test(closes_a_validation_over_tls_1_2),
