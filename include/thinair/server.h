@@ -59,8 +59,8 @@ struct air_server_config {
  * reason  On failure a sentence that says what to change; may be NULL.
  *
  * Returns AIR_OK, what air_storage_files_new(), air_engine_authority_set() or
- * air_engine_certificate_set() answer, AIR_ERR_ARGUMENT (size, state_dir) or AIR_ERR_NO_MEMORY (also
- * when no thread can be made).
+ * air_engine_certificate_set() answer, AIR_ERR_ARGUMENT (size, state_dir) or AIR_ERR_NO_MEMORY
+ * (also when no thread can be made).
  */
 AIR_API AIR_MUST_CHECK enum air_error air_server_start(
     const struct air_server_config *config, struct air_server **out, struct air_buffer *reason);
