@@ -23,6 +23,10 @@ stop_server() {
         kill "$server_pid" 2>/dev/null || true
         wait "$server_pid" 2>/dev/null || true
         server_pid=
+        if grep -q Sanitizer "$PEBBLE_DIR/server.log"; then
+            cat "$PEBBLE_DIR/server.log" >&2
+            exit 1
+        fi
     fi
 }
 
