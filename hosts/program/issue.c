@@ -28,15 +28,24 @@ struct lineage {
     uint32_t failures_count;
     bool is_wanted; /* must be ordered, whatever is stored */
     bool is_done;
-    bool has_failed;
     air_time_ms not_after_ms;
+};
+
+/* A lineage of which this process was told that an attempt failed. */
+struct failure {
+    const char *id;
+    enum air_key_type key_type;
 };
 
 struct watch {
     struct air_service service;
-    pthread_mutex_t mutex;
+    pthread_mutex_t mutex; /* guards what follows, up to the empty line */
     pthread_cond_t changed;
     bool is_changed;
+    struct air_pool pool;
+    struct failure *failed;
+    size_t failed_count;
+
     struct lineage *lineages;
     size_t lineages_count;
     bool is_renewal;
@@ -77,6 +86,7 @@ static enum air_exit obtain_once(
         status = AIR_EXIT_FAILED; /* on-installed failed; the log has said so */
     }
     air_memory_free(watch.lineages, watch.lineages_count * sizeof(*watch.lineages));
+    air_pool_deinit(&watch.pool);
     pthread_cond_destroy(&watch.changed);
     pthread_mutex_destroy(&watch.mutex);
     air_buffer_deinit(&watch.failures);
@@ -129,12 +139,40 @@ static enum air_exit obtain(struct watch *watch) {
     return atomic_load(&watch->service.are_terms_required) ? AIR_EXIT_WRONG_USE : conclude(watch);
 }
 
+static bool has_failed(struct watch *watch, const struct air_status *status) {
+    bool is_found = false;
+
+    pthread_mutex_lock(&watch->mutex);
+    for (size_t i = 0; i < watch->failed_count; i++) {
+        is_found = is_found || (watch->failed[i].key_type == status->key_type &&
+                                   air_span_equal_text(status->certificate, watch->failed[i].id));
+    }
+    pthread_mutex_unlock(&watch->mutex);
+    return is_found;
+}
+
 static bool is_meant(const struct watch *watch, const struct air_status *status) {
     if (watch->name == NULL || air_span_equal_text(status->certificate, watch->name)) {
         return true;
     }
     for (size_t i = 0; i < status->names_count; i++) {
         if (air_span_equal_text(status->names[i], watch->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Renewing is for a whole certificate: one whose other lineage is well is left to its schedule. */
+static bool has_well_lineage(struct air_engine *engine, air_span certificate, size_t count) {
+    char id[AIR_ID_SIZE_MAX + 1] = "";
+
+    memcpy(id, certificate.data, certificate.size);
+    for (size_t i = 0; i < count; i++) {
+        struct air_status status = {.step = ""};
+
+        if (air_engine_status(engine, i, &status) == AIR_OK &&
+            air_span_equal_text(status.certificate, id) && status.state == AIR_STATE_WAITING) {
             return true;
         }
     }
@@ -158,15 +196,16 @@ static void begin(void *context, struct air_engine *engine) {
     for (size_t i = 0; i < count; i++) {
         struct lineage *lineage = &watch->lineages[i];
         struct air_status status = {.step = ""};
-        bool is_retry;
 
         if (air_engine_status(engine, i, &status) != AIR_OK) {
             continue;
         }
-        is_retry = status.state == AIR_STATE_RETRYING;
         lineage->generation = status.generation;
         lineage->failures_count = status.failures_count;
-        lineage->is_wanted = watch->is_renewal ? is_meant(watch, &status) : is_retry;
+        lineage->is_wanted =
+            watch->is_renewal ? is_meant(watch, &status)
+                              : status.state == AIR_STATE_RETRYING && !has_failed(watch, &status) &&
+                                    !has_well_lineage(engine, status.certificate, count);
         lineage->is_done = watch->is_renewal && !lineage->is_wanted;
     }
     for (size_t i = 0; i < count; i++) {
@@ -206,7 +245,6 @@ static void settle(struct watch *watch, struct lineage *lineage, const struct ai
     } else if (status->failures_count > lineage->failures_count ||
                (status->state == AIR_STATE_RETRYING && !lineage->is_wanted)) {
         lineage->is_done = true;
-        lineage->has_failed = true;
         air_text_format(&watch->failures, "thinair: %.*s (%s): %.*s", (int)status->certificate.size,
             (const char *)status->certificate.data, air_key_type_text(status->key_type),
             (int)status->last_error.size, (const char *)status->last_error.data);
@@ -217,8 +255,19 @@ static void settle(struct watch *watch, struct lineage *lineage, const struct ai
 static void on_event(void *context, const struct air_event_action *event) {
     struct watch *watch = context;
 
-    (void)event;
     pthread_mutex_lock(&watch->mutex);
+    if (event->event == AIR_EVENT_ATTEMPT_FAILED) {
+        void *items = watch->failed;
+        struct failure *failure =
+            air_pool_append(&watch->pool, &items, &watch->failed_count, sizeof(*failure));
+
+        watch->failed = items;
+        if (failure != NULL) {
+            const char *id = air_pool_text(&watch->pool, event->certificate);
+
+            *failure = (struct failure){id != NULL ? id : "", event->key_type};
+        }
+    }
     watch->is_changed = true;
     pthread_cond_signal(&watch->changed);
     pthread_mutex_unlock(&watch->mutex);

@@ -53,12 +53,19 @@ static void tell_terms(struct air_service *service, const struct air_event_actio
         (const char *)event->text.data);
 }
 
+/* `issue` sums up in its own words what is valid and what has failed. */
+static bool is_summed_up(const struct air_service *service, const struct air_event_action *event) {
+    return service->log.format == AIR_LOG_PHASES &&
+           (event->event == AIR_EVENT_VALID || event->event == AIR_EVENT_ATTEMPT_FAILED ||
+               event->event == AIR_EVENT_AUTHORITY_FAILED);
+}
+
 void air_served_event(void *context, const struct air_event_action *event) {
     struct air_service *service = context;
 
     if (event->event == AIR_EVENT_TERMS_REQUIRED) {
         tell_terms(service, event);
-    } else {
+    } else if (!is_summed_up(service, event)) {
         air_log_event(&service->log, event);
     }
     if (event->event == AIR_EVENT_INSTALLED) {
