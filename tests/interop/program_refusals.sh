@@ -27,15 +27,16 @@ expect 2 "--ca-file: $place/none.pem cannot be opened" "$thinair" issue $wish $s
 expect 2 "--ca-file: $place/hosts holds no certificate" bash -c \
     'echo junk >"$1"; shift; exec "$@"' - "$place/hosts" "$thinair" issue $wish $state $http \
     --ca "$PEBBLE_URL" --ca-file "$place/hosts"
-expect 2 "--ca: letsencrpyt is no known CA; did you mean letsencrypt" "$thinair" issue $wish $state \
-    --ca letsencrpyt
+expect 2 "--ca: letsencrpyt is no known CA; did you mean letsencrypt" \
+    "$thinair" issue $wish $state --ca letsencrpyt
 
 # Ports and the state directory.
 python3 -c '
-import socket, sys
+import signal, socket, sys
 s = socket.create_server(("127.0.0.1", 0))
 open(sys.argv[1], "w").write(str(s.getsockname()[1]))
-sys.stdin.read()' "$place/held.port" < <(sleep 120) &
+signal.alarm(100)
+signal.pause()' "$place/held.port" &
 page_pid=$!
 wait_for test -s "$place/held.port"
 expect 1 "another program has the port" "$thinair" issue $wish $state --ca "$PEBBLE_URL" \
@@ -51,7 +52,8 @@ expect 1 "there is no such user" "$thinair" run $wish $state $http --to 127.0.0.
 if [ "$(id -u)" -eq 0 ]; then
     mkdir -m 700 "$place/theirs"
     chown nobody "$place/theirs"
-    expect 1 "$place/theirs" "$thinair" issue $wish --state "$place/theirs" $http --ca "$PEBBLE_URL"
+    expect 1 "$place/theirs" "$thinair" issue $wish --state "$place/theirs" $http \
+        --ca "$PEBBLE_URL"
 fi
 
 # The file: each fault with its line.
@@ -65,8 +67,8 @@ refuse_file "4: unknown key kyes; did you mean keys?" "$one  kyes: rsa-2048\n"
 refuse_file "1: agree-terms: expected true or false" "agree-terms: maybe\n$one"
 refuse_file "1: listen: expected a text, found a map" "listen: {port: 443}\n$one"
 refuse_file "2: a_b is no DNS name" "certificates:\n- name: a_b\n  to: 127.0.0.1:1\n"
-refuse_file "5: the id x belongs to the certificate on line 2 already" \
-    "certificates:\n- name: a.example\n  id: x\n  to: b:1\n- name: b.example\n  id: x\n  to: b:1\n"
+refuse_file "5: the id x belongs to the certificate on line 2 already" "certificates:
+- name: a.example\n  id: x\n  to: b:1\n- name: b.example\n  id: x\n  to: b:1\n"
 refuse_file "2: is not YAML" "listen: [\n"
 expect 2 "did you mean issue?" "$thinair" isue
 expect 2 "is missing" "$thinair" run
@@ -90,7 +92,7 @@ for try in 1 2; do
     *) fail "a dead backend: $(cat "$place/dead.log")" ;;
     esac
 done
-expect 1 "stop it first" "$thinair" run --name kept.example --to 127.0.0.1:1 --state "$place/state" \
+expect 1 "stop it first" "$thinair" run --name kept.example --to 127.0.0.1:1 $state \
     --http 127.0.0.1:0 --listen 127.0.0.1:0 --ca "$PEBBLE_URL" --ca-file "$PEBBLE_CA"
 stop_daemon
 

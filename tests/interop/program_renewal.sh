@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Proven here: with short lifetimes the daemon renews by its own schedule, twice, while every request
-# over a new connection succeeds, and a certificate that cannot be renewed is served on and told of
-# as expiring.
+# Proven here: with short lifetimes the daemon renews by its own schedule, twice, while every
+# request over a new connection succeeds, and a certificate that cannot be renewed is served on and
+# told of as expiring.
 export PEBBLE_VALIDITY_S=14
 . "$(dirname "$0")/program.sh"
 begin

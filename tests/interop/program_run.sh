@@ -27,8 +27,8 @@ agree-terms: true
 certificates:
 END
     for name in "$@"; do
-        printf -- '  - name: %s\n    to: 127.0.0.1:%s\n' "$name" "$page_port" >>"$place/thinair.yaml"
-    done
+        printf -- '  - name: %s\n    to: 127.0.0.1:%s\n' "$name" "$page_port"
+    done >>"$place/thinair.yaml"
     chmod 644 "$place/thinair.yaml"
 }
 
@@ -37,7 +37,8 @@ start_daemon --config "$place/thinair.yaml"
 wait_for fetch a.example
 wait_for fetch b.example
 [ "$(fetch a.example)" = page ] || fail "not the page"
-[ -z "$user" ] || [ "$(stat -c %U "/proc/$daemon_pid/status")" = root ] || fail "readable by its user"
+[ -z "$user" ] || [ "$(stat -c %U "/proc/$daemon_pid/status")" = root ] ||
+    fail "readable by its user"
 [ -z "$user" ] || grep -q "^Uid:.*$(id -u nobody).*$(id -u nobody)" "/proc/$daemon_pid/status" ||
     fail "still root"
 grep -q "^NoNewPrivs:.*1" "/proc/$daemon_pid/status" || fail "may gain privileges"
@@ -77,7 +78,8 @@ fetch a.example >/dev/null || fail "the name that stays is not served"
 expect 0 "c.example" "$thinair" list --state "$place/state"
 ! grep -q "b.example" "$place/out.log" || fail "the name that went is still listed"
 curl -s --noproxy '*' -o /dev/null -w '%{http_code} %{redirect_url}' -H 'Host: c.example' \
-    "http://127.0.0.1:$PEBBLE_HTTP_PORT/x?y" | grep -q "^301 https://c.example:$PEBBLE_TLS_PORT/x?y" ||
+    "http://127.0.0.1:$PEBBLE_HTTP_PORT/x?y" >"$place/redirect.log"
+grep -q "^301 https://c.example:$PEBBLE_TLS_PORT/x?y" "$place/redirect.log" ||
     fail "no redirect"
 [ "$(curl -s --noproxy '*' -o /dev/null -w '%{http_code}' -H 'Host: b.example' \
     "http://127.0.0.1:$PEBBLE_HTTP_PORT/")" = 404 ] || fail "a redirect for a name that went"
