@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Proven here: `thinair issue` obtains both key types over http-01 and over tls-alpn-01, does
 # nothing the second time, orders when the wish changes, runs the hook, refuses without
-# --agree-terms after one request, tells the CA's words when it fails, and `list`, `status` and `renew` agree.
+# --agree-terms after one request, tells the CA's words when it fails, and `list`,
+# `status` and `renew` agree.
 . "$(dirname "$0")/program.sh"
 begin
 
