@@ -35,6 +35,8 @@ struct air_engine {
     size_t issuances_count;
     struct air_target targets[AIR_TARGETS_MAX];
     size_t targets_count;
+    size_t status_certificate;            /* where the status asked for last was found, */
+    size_t status_first;                  /* and the index of that certificate's first lineage */
     air_span status_names[AIR_NAMES_MAX]; /* lent to whoever asked for a status last */
 };
 

@@ -50,6 +50,8 @@ static void end_issuance(struct air_engine *engine, struct air_lineage *lineage)
 }
 
 static void leave(struct air_engine *engine, struct air_certificate *certificate) {
+    engine->status_certificate = 0;
+    engine->status_first = 0;
     for (size_t i = 0; i < certificate->lineages_count; i++) {
         end_issuance(engine, &certificate->lineages[i]);
         air_queue_remove(&engine->queue, &certificate->lineages[i]);

@@ -21,6 +21,9 @@
 
 #define EVENT_TEXT_SIZE_MAX 512
 
+/* Lineages that are only being read, beside those that are ordered. */
+#define LOADS_MAX 32
+
 void air_engine_report(struct air_engine *engine, const struct air_event_action *event) {
     struct air_action action = {.kind = AIR_ACTION_EVENT};
     action.event = *event;
@@ -136,13 +139,20 @@ static void append(struct air_engine *engine, struct air_issuance *issuance) {
     engine->issuances_count++;
 }
 
+/* Reading waits only for other reads: start-up does not wait for the CA. */
+static bool may_begin(const struct air_engine *engine, const struct air_lineage *lineage) {
+    return lineage->needs_load ? engine->issuances_count < engine->issuances_max + LOADS_MAX
+                               : air_issuance_has_place(engine);
+}
+
 /* Begin what is due, the earliest first, as many at once as allowed. */
 static enum air_error begin(struct air_engine *engine) {
     struct air_lineage *lineage = air_queue_first(&engine->queue);
-    while (lineage != NULL && lineage->due_ms <= engine->now.wall_ms &&
-           engine->issuances_count < engine->issuances_max) {
+    while (lineage != NULL && lineage->due_ms <= engine->now.wall_ms) {
         if (!is_due(engine, lineage)) {
             rest(engine, lineage);
+        } else if (!may_begin(engine, lineage)) {
+            return AIR_OK;
         } else {
             struct air_issuance *issuance = NULL;
             const enum air_error error = air_issuance_new(engine, lineage, &issuance);
@@ -294,7 +304,7 @@ air_time_ms air_engine_wakeup(const struct air_engine *engine) {
     }
     air_time_ms wakeup_ms = earlier(now->boot_ms + SLEEP_MAX_MS, air_desk_wakeup(&engine->desk));
     const struct air_lineage *first = air_queue_first(&engine->queue);
-    if (first != NULL && engine->issuances_count < engine->issuances_max) {
+    if (first != NULL && may_begin(engine, first)) {
         const air_time_ms due_ms = first->due_ms - now->wall_ms;
         wakeup_ms =
             earlier(wakeup_ms, now->boot_ms + (due_ms > 0 ? earlier(due_ms, SLEEP_MAX_MS) : 0));

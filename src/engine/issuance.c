@@ -149,6 +149,7 @@ enum air_error air_issuance_new(
     issuance->job.type = &air_issuance_job;
     issuance->job.engine = engine;
     issuance->job.step = lineage->needs_load ? AIR_STEP_READ : AIR_STEP_LOCK;
+    issuance->is_attempt = !lineage->needs_load;
     issuance->lineage = lineage;
     issuance->retry_after_ms = -1;
     air_buffer_init(&issuance->chain, AIR_CHAIN_SIZE_MAX);
@@ -201,6 +202,14 @@ void air_issuance_free(struct air_issuance *issuance) {
     air_memory_free(
         issuance->published, issuance->published_capacity * sizeof *issuance->published);
     air_memory_free(issuance, sizeof *issuance);
+}
+
+bool air_issuance_has_place(const struct air_engine *engine) {
+    size_t count = 0;
+    for (const struct air_issuance *at = engine->issuances; at != NULL; at = at->next) {
+        count += at->is_attempt ? 1 : 0;
+    }
+    return count < engine->issuances_max;
 }
 
 bool air_issuance_is_held_up(const struct air_lineage *lineage) {

@@ -70,6 +70,7 @@ struct air_issuance {
     struct air_job job; /* first: a job is cast to its issuance */
     struct air_issuance *next;
     struct air_lineage *lineage;
+    bool is_attempt; /* it takes one of the places for orders; reading alone does not */
     bool has_lock;
     bool wants_install; /* targets are to get what is stored, even if nothing changed */
 
@@ -129,6 +130,9 @@ enum air_error air_issuance_new(
 
 /* Stop and free. Locks and published answers are given back, as far as actions can be posted. */
 void air_issuance_free(struct air_issuance *issuance);
+
+/* Whether there is a place for one more order. */
+bool air_issuance_has_place(const struct air_engine *engine);
 
 /* Whether another key type of the same certificate is at work: they are ordered one after the
  * other. */

@@ -65,7 +65,11 @@ enum air_error air_prepare_request_decide(struct air_job *job) {
         air_job_enter(job, AIR_STEP_AUTHORITY);
     } else if (air_issuance_is_held_up(lineage)) {
         job->is_over = true; /* the sibling's end wakes this one */
+    } else if (!air_issuance_has_place(job->engine)) {
+        lineage->next_ms = now_ms; /* first in line when a place is free */
+        job->is_over = true;
     } else {
+        issuance->is_attempt = true;
         air_job_enter(job, AIR_STEP_LOCK);
     }
     return AIR_OK;

@@ -64,13 +64,21 @@ static void fill(struct air_engine *engine, struct air_lineage *lineage, struct 
 }
 
 enum air_error air_engine_status(struct air_engine *engine, size_t index, struct air_status *out) {
-    for (size_t i = 0; i < engine->certificates_count; i++) {
-        struct air_certificate *certificate = engine->certificates[i];
-        if (index < certificate->lineages_count) {
-            fill(engine, &certificate->lineages[index], out);
+    if (index < engine->status_first) {
+        engine->status_certificate = 0;
+        engine->status_first = 0;
+    }
+    /* From where the last one was found, so that going through all of them takes one walk. */
+    while (engine->status_certificate < engine->certificates_count) {
+        struct air_certificate *certificate = engine->certificates[engine->status_certificate];
+        if (index - engine->status_first < certificate->lineages_count) {
+            fill(engine, &certificate->lineages[index - engine->status_first], out);
             return AIR_OK;
         }
-        index -= certificate->lineages_count;
+        engine->status_certificate++;
+        engine->status_first += certificate->lineages_count;
     }
+    engine->status_certificate = 0;
+    engine->status_first = 0;
     return AIR_ERR_NOT_FOUND;
 }

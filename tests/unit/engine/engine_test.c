@@ -151,6 +151,25 @@ static void withdraws_and_unlocks_when_removed_in_the_middle(void **state) {
         air_engine_certificate_remove(world->host.engine, SPAN("example.net")), AIR_ERR_NOT_FOUND);
 }
 
+static void reads_every_certificate_while_all_places_are_taken(void **state) {
+    struct world *world = *state;
+    for (unsigned i = 0; i < 60; i++) {
+        char name[40];
+        (void)snprintf(name, sizeof name, "n%u.example.net", i);
+        assert_ok(air_fake_host_add(&world->host, name, NULL, 0));
+    }
+    air_fake_host_run(&world->host);
+    size_t at_work = 0;
+    for (size_t i = 0; i < air_engine_lineages_count(world->host.engine); i++) {
+        const struct air_status status = status_of(world, i);
+        assert_int_not_equal(status.state, AIR_STATE_LOADING);
+        at_work += status.step[0] != 0 ? 1 : 0;
+    }
+    assert_int_equal(at_work, 16);
+    air_fake_host_pass(&world->host, 10 * 60000);
+    assert_int_equal(air_fake_ca_counts(world->host.cas[0]).finalized, 60);
+}
+
 static void waits_while_another_process_is_ordering(void **state) {
     struct world *world = *state;
     struct air_storage *other = air_memory_storage_share(world->storage);
@@ -359,6 +378,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(leaves_an_unchanged_certificate_at_its_work, begin, end),
         cmocka_unit_test_setup_teardown(
             withdraws_and_unlocks_when_removed_in_the_middle, begin, end),
+        cmocka_unit_test_setup_teardown(
+            reads_every_certificate_while_all_places_are_taken, begin, end),
         cmocka_unit_test_setup_teardown(waits_while_another_process_is_ordering, begin, end),
         cmocka_unit_test_setup_teardown(
             sends_nothing_but_the_directory_without_agreed_terms, begin, end),
