@@ -557,7 +557,7 @@ static bool report(struct load *load, int64_t took_us, const int64_t rss[2]) {
         }
     }
     bool has_grown = false;
-    if (options->pid > 0) {
+    if (options->pid > 0 && options->rss_from_count < options->renewals_count) {
         printf(", RSS %" PRId64 " KiB after renewal %" PRId64 ", %" PRId64 " KiB after %" PRId64,
             rss[0], options->rss_from_count, rss[1], options->renewals_count);
         has_grown = rss[0] == 0 || rss[1] == 0 || rss[1] > rss[0] + options->rss_growth_max_kib;
