@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "hosts/program/front/socket_bio.h"
 #include "hosts/program/front/worker.h"
@@ -22,8 +23,12 @@
 #define IDLE_TIMEOUT_MS 300000
 #define CONNECTIONS_MAX 10000
 
+/* Descriptors left to the rest of the process: its files, CAs, admin clients. */
+#define DESCRIPTORS_RESERVED 128
+
 static enum air_error check(const struct air_front_config *config, struct air_buffer *reason);
 static struct air_front_config with_defaults(const struct air_front_config *config);
+static uint32_t connections_possible(void);
 static uint32_t or_default(uint32_t number, uint32_t fallback);
 static struct air_front *front_new(const struct air_front_config *config);
 static void front_free(struct air_front *front);
@@ -110,6 +115,8 @@ static enum air_error check(const struct air_front_config *config, struct air_bu
 static struct air_front_config with_defaults(const struct air_front_config *config) {
     struct air_front_config full = *config;
     full.connections_max = or_default(full.connections_max, CONNECTIONS_MAX);
+    uint32_t possible = connections_possible();
+    full.connections_max = full.connections_max < possible ? full.connections_max : possible;
     full.handshake_timeout_ms = or_default(full.handshake_timeout_ms, HANDSHAKE_TIMEOUT_MS);
     full.challenge_timeout_ms = or_default(full.challenge_timeout_ms, CHALLENGE_TIMEOUT_MS);
     full.connect_timeout_ms = or_default(full.connect_timeout_ms, CONNECT_TIMEOUT_MS);
@@ -121,6 +128,16 @@ static struct air_front_config with_defaults(const struct air_front_config *conf
     /* A worker without a share of the connections would only wake up in vain. */
     full.threads_count = threads < full.connections_max ? threads : full.connections_max;
     return full;
+}
+
+/* A client that is accepted must also get its backend: two descriptors each. */
+static uint32_t connections_possible(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur / 2 > UINT32_MAX) {
+        return UINT32_MAX;
+    }
+    rlim_t left = limit.rlim_cur > DESCRIPTORS_RESERVED ? limit.rlim_cur - DESCRIPTORS_RESERVED : 0;
+    return left >= 2 ? (uint32_t)(left / 2) : 1;
 }
 
 static uint32_t or_default(uint32_t number, uint32_t fallback) {

@@ -41,8 +41,10 @@ struct air_front_config {
     SSL_CTX *context;     /* of air_front_context_new(), attached to a table; shared, not taken */
     const int *listeners; /* listening stream sockets */
     size_t listeners_count;
-    unsigned threads_count;        /* default: one per processor */
-    uint32_t connections_max;      /* default: 10,000; the backlog holds what comes beyond it */
+    unsigned threads_count; /* default: one per processor */
+    /* Default: 10,000. Less when RLIMIT_NOFILE has no room for two descriptors each: raise it
+     * before the start. The backlog holds the clients beyond. */
+    uint32_t connections_max;
     uint32_t handshake_timeout_ms; /* default: 10 s, whole */
     uint32_t challenge_timeout_ms; /* default: 5 s, whole, for acme-tls/1 (R-G1) */
     uint32_t connect_timeout_ms;   /* default: 5 s, for each address of a backend */

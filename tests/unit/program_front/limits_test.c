@@ -134,20 +134,19 @@ static void closes_cleanly_when_the_backend_is_dead(void **state) {
     air_world_deinit(&world);
 }
 
-static void leaves_clients_beyond_the_limit_in_the_backlog(void **state) {
-    (void)state;
-    const struct air_front_config settings = {.threads_count = 2, .connections_max = 2};
+/* A front that has room for two, by its configuration or otherwise. */
+static void leaves_the_third_in_the_backlog(const struct air_front_config *settings) {
     struct air_world world;
     struct air_client clients[3];
     uint16_t port = 0;
-    air_world_init(&world, AF_INET, &settings);
+    air_world_init(&world, AF_INET, settings);
     int listener = air_listener_new(AF_INET, &port);
     air_world_route(&world, port, false);
     for (int i = 0; i < 2; i++) {
         air_client_init(&clients[i], &world, WORLD_NAME);
         air_client_handshake(&clients[i]);
     }
-    AWAIT(&world, accept_pauses_count, 2);
+    AWAIT(&world, accept_pauses_count, 2); /* both workers */
     air_client_init(&clients[2], &world, WORLD_NAME);
     AWAIT(&world, accepted_count, 2);
     AWAIT(&world, active_count, 2);
@@ -158,6 +157,24 @@ static void leaves_clients_beyond_the_limit_in_the_backlog(void **state) {
     close(listener);
     AWAIT(&world, active_count, 0);
     air_world_deinit(&world);
+}
+
+static void leaves_clients_beyond_the_limit_in_the_backlog(void **state) {
+    (void)state;
+    const struct air_front_config settings = {.threads_count = 2, .connections_max = 2};
+    leaves_the_third_in_the_backlog(&settings);
+}
+
+static void accepts_no_client_it_has_no_descriptors_for(void **state) {
+    (void)state;
+    const struct air_front_config settings = {.threads_count = 2};
+    const rlim_t reserved_and_two_pairs = 128 + 4;
+    struct rlimit before;
+    getrlimit(RLIMIT_NOFILE, &before);
+    const struct rlimit low = {.rlim_cur = reserved_and_two_pairs, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    leaves_the_third_in_the_backlog(&settings);
+    setrlimit(RLIMIT_NOFILE, &before);
 }
 
 /* Use up every descriptor the process may have; returns how many. */
@@ -404,6 +421,7 @@ int main(void) {
         cmocka_unit_test(closes_an_idle_connection),
         cmocka_unit_test(closes_cleanly_when_the_backend_is_dead),
         cmocka_unit_test(leaves_clients_beyond_the_limit_in_the_backlog),
+        cmocka_unit_test(accepts_no_client_it_has_no_descriptors_for),
         cmocka_unit_test(survives_without_descriptors),
         cmocka_unit_test(lets_connections_finish_when_stopping),
         cmocka_unit_test(closes_what_is_left_after_the_grace),
