@@ -115,7 +115,7 @@ static enum air_error request_read(struct air_job *job) {
     return error;
 }
 
-/* Use this key for the account from now on. */
+/* Use this key for the account from now on. On failure it is still the caller's. */
 static enum air_error adopt_key(struct air_authority *authority, uint64_t key) {
     struct air_session *session = &authority->session;
     struct air_public_key public_key;
@@ -177,6 +177,9 @@ static enum air_error accept_read(struct air_job *job, const struct air_result *
         error = crypto->key_import(crypto->self, records[0].value, &key);
         if (error == AIR_OK) {
             error = adopt_key(authority, key);
+            if (error != AIR_OK) {
+                crypto->key_free(crypto->self, key);
+            }
         }
         if (error == AIR_OK) {
             authority->is_key_stored = true;
@@ -291,8 +294,15 @@ static enum air_error request_key(struct air_job *job) {
 }
 
 static enum air_error accept_key(struct air_job *job, const struct air_result *result) {
-    return result->error != AIR_OK ? result->error
-                                   : take_key(authority_of(job), result->generate_key.key);
+    if (result->error != AIR_OK) {
+        return result->error;
+    }
+    const struct air_crypto *crypto = job->engine->crypto;
+    const enum air_error error = take_key(authority_of(job), result->generate_key.key);
+    if (error != AIR_OK && error != AIR_ERR_NO_MEMORY) { /* else the same result comes again */
+        crypto->key_free(crypto->self, result->generate_key.key);
+    }
+    return error;
 }
 
 /* One put, guarded by "no such record yet" when is_new. */

@@ -122,9 +122,13 @@ enum air_error air_load_accept_read(struct air_job *job, const struct air_result
     }
     issuance->pointer = 0;
     issuance->pointer_version = records[0].error == AIR_OK ? records[0].version : 0;
-    issuance->has_pointer =
-        records[0].error == AIR_OK &&
-        air_current_read(records[0].value, &issuance->pointer, issuance->pointer_sha256) == AIR_OK;
+    if (records[0].error == AIR_OK) {
+        error = air_current_read(records[0].value, &issuance->pointer, issuance->pointer_sha256);
+    }
+    if (error == AIR_ERR_NO_MEMORY) {
+        return error;
+    }
+    issuance->has_pointer = records[0].error == AIR_OK && error == AIR_OK;
     if (records[0].error == AIR_OK && !issuance->has_pointer) {
         report_set_aside(issuance, "current cannot be read: looking for the newest generation");
     }
@@ -195,19 +199,25 @@ enum air_error air_load_request_generation(struct air_job *job) {
 }
 
 /* Whether chain and key are there and the chain is the one that the pointer names. */
-static bool is_intact(struct air_issuance *issuance, const struct air_record *records) {
+static enum air_error check_intact(
+    struct air_issuance *issuance, const struct air_record *records, bool *is_intact) {
     const struct air_crypto *crypto = issuance->job.engine->crypto;
     uint8_t digest[AIR_SHA256_SIZE];
-    if (records[0].error != AIR_OK || records[1].error != AIR_OK ||
-        crypto->certificate_read(crypto->self, records[0].value, &issuance->manifest.info) !=
-            AIR_OK) {
-        return false;
+    *is_intact = false;
+    if (records[0].error != AIR_OK || records[1].error != AIR_OK) {
+        return AIR_OK;
     }
-    if (issuance->is_searching) {
-        return true;
+    enum air_error error =
+        crypto->certificate_read(crypto->self, records[0].value, &issuance->manifest.info);
+    if (error == AIR_OK && !issuance->is_searching) {
+        error = crypto->sha256(crypto->self, records[0].value, digest);
     }
-    return crypto->sha256(crypto->self, records[0].value, digest) == AIR_OK &&
-           memcmp(digest, issuance->pointer_sha256, sizeof digest) == 0;
+    if (error == AIR_OK) {
+        *is_intact =
+            issuance->is_searching || memcmp(digest, issuance->pointer_sha256, sizeof digest) == 0;
+    }
+    /* What cannot be judged now is not damaged. */
+    return air_error_class(error) == AIR_CLASS_RETRY ? error : AIR_OK;
 }
 
 struct name_check {
@@ -229,13 +239,15 @@ static void check_name(void *context, air_span name) {
 }
 
 /* Without a manifest the certificate itself tells whether it has the names that are asked for. */
-static bool has_wished_names(const struct air_issuance *issuance, air_span chain) {
+static enum air_error judge_names(struct air_issuance *issuance, air_span chain) {
     const struct air_crypto *crypto = issuance->job.engine->crypto;
     air_span names[AIR_NAMES_MAX];
     struct name_check check = {.names = names};
     check.names_count = air_certificate_names(issuance->lineage->certificate, names);
-    return crypto->certificate_names(crypto->self, chain, check_name, &check) == AIR_OK &&
-           !check.has_other && check.found == check.names_count;
+    const enum air_error error = crypto->certificate_names(crypto->self, chain, check_name, &check);
+    issuance->manifest.is_wish =
+        error == AIR_OK && !check.has_other && check.found == check.names_count;
+    return air_error_class(error) == AIR_CLASS_RETRY ? error : AIR_OK;
 }
 
 static enum air_error take_manifest(
@@ -247,8 +259,7 @@ static enum air_error take_manifest(
     if (error == AIR_ERR_MALFORMED) {
         report_set_aside(
             issuance, "manifest.json cannot be read: the certificate itself is judged");
-        issuance->manifest.is_wish = has_wished_names(issuance, chain);
-        error = AIR_OK;
+        error = judge_names(issuance, chain);
     }
     return error;
 }
@@ -291,13 +302,18 @@ enum air_error air_load_accept_generation(struct air_job *job, const struct air_
         return AIR_OK;
     }
     const struct air_record *records = result->read.records;
-    if (!is_intact(issuance, records)) {
+    bool is_intact = false;
+    enum air_error error = check_intact(issuance, records, &is_intact);
+    if (error != AIR_OK) {
+        return error;
+    }
+    if (!is_intact) {
         air_load_search_on(issuance);
         return AIR_OK;
     }
     const bool is_new =
         issuance->lineage->generation != generation_to_read(issuance) || issuance->wants_install;
-    enum air_error error = take_manifest(issuance, &records[2], records[0].value);
+    error = take_manifest(issuance, &records[2], records[0].value);
     if (error == AIR_OK) {
         air_buffer_clear(&issuance->chain);
         air_buffer_clear(&issuance->chain_key);

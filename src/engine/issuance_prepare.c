@@ -211,8 +211,15 @@ enum air_error air_prepare_request_key(struct air_job *job) {
 }
 
 enum air_error air_prepare_accept_key(struct air_job *job, const struct air_result *result) {
-    return result->error != AIR_OK ? result->error
-                                   : take_key(air_issuance_of(job), result->generate_key.key);
+    if (result->error != AIR_OK) {
+        return result->error;
+    }
+    const struct air_crypto *crypto = job->engine->crypto;
+    const enum air_error error = take_key(air_issuance_of(job), result->generate_key.key);
+    if (error != AIR_OK && error != AIR_ERR_NO_MEMORY) { /* else the same result comes again */
+        crypto->key_free(crypto->self, result->generate_key.key);
+    }
+    return error;
 }
 
 /* The time of the next try if this attempt dies without a word. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/base/memory.h"
 #include "src/base/span.h"
 
 /* A run that needs more actions than this goes in a circle. */
@@ -31,11 +32,46 @@ void air_fake_host_deinit(struct air_fake_host *host) {
     air_buffer_deinit(&host->served_chain);
 }
 
+/* From here on allocations are the engine's, until disarm() gets what this returns. */
+static uint64_t arm(const struct air_fake_host *host) {
+    const uint64_t done = host->allocations_count;
+    uint64_t next = host->fail_at > done ? host->fail_at - done : 0;
+    if (host->fail_each > 0) {
+        next = host->fail_each - done % host->fail_each;
+    }
+    air_memory_fail_at(next);
+    return air_memory_count();
+}
+
+static void disarm(struct air_fake_host *host, uint64_t count_before) {
+    air_memory_fail_at(0);
+    host->allocations_count += air_memory_count() - count_before;
+}
+
+static enum air_error next(struct air_fake_host *host, const struct air_action **out) {
+    const uint64_t count_before = arm(host);
+    const enum air_error error = air_engine_next(host->engine, host->now, out);
+    disarm(host, count_before);
+    return error;
+}
+
+/* Again until there is memory for it. */
+static void complete(struct air_fake_host *host, uint64_t id, const struct air_result *result) {
+    enum air_error error = AIR_ERR_NO_MEMORY;
+    while (error == AIR_ERR_NO_MEMORY) {
+        const uint64_t count_before = arm(host);
+        error = air_engine_complete(host->engine, id, result, host->now);
+        disarm(host, count_before);
+    }
+}
+
 enum air_error air_fake_host_start(struct air_fake_host *host) {
     const struct air_engine_config config = {.size = sizeof config, .crypto = host->crypto};
     host->is_dead = false;
     host->die_at = 0;
+    const uint64_t count_before = arm(host);
     enum air_error error = air_engine_new(&config, &host->engine);
+    disarm(host, count_before);
     if (error == AIR_OK) {
         error = air_engine_target_add(host->engine, air_span_text("front"));
     }
@@ -48,6 +84,7 @@ enum air_error air_fake_host_add(struct air_fake_host *host, const char *name,
     (void)snprintf(url, sizeof url, "https://%s/dir", air_fake_ca_settings(host->cas[0])->host);
     const struct air_authority_spec authority = {
         .size = sizeof authority, .directory_url = air_span_text(url), .terms_agreed = true};
+    const uint64_t count_before = arm(host);
     enum air_error error = air_engine_authority_set(host->engine, &authority);
     const air_span names[] = {air_span_text(name)};
     const struct air_certificate_spec spec = {.size = sizeof spec,
@@ -56,7 +93,11 @@ enum air_error air_fake_host_add(struct air_fake_host *host, const char *name,
         .key_types = key_types,
         .key_types_count = key_types_count,
         .directory_url = air_span_text(url)};
-    return error == AIR_OK ? air_engine_certificate_set(host->engine, &spec, NULL) : error;
+    if (error == AIR_OK) {
+        error = air_engine_certificate_set(host->engine, &spec, NULL);
+    }
+    disarm(host, count_before);
+    return error;
 }
 
 static void note(struct air_fake_host *host, const char *text, air_span detail) {
@@ -288,8 +329,7 @@ static void perform(struct air_fake_host *host, const struct air_action *action)
             host->crypto->key_free(host->crypto->self, result.generate_key.key);
         }
     } else {
-        while (air_engine_complete(host->engine, id, &result, host->now) == AIR_ERR_NO_MEMORY) {
-        }
+        complete(host, id, &result);
     }
     for (size_t i = 0; i < AIR_STORAGE_PUTS_MAX; i++) {
         air_buffer_deinit(&holding.values[i]);
@@ -301,7 +341,7 @@ void air_fake_host_run(struct air_fake_host *host) {
     const uint64_t end = host->actions_count + ACTIONS_MAX;
     while (!host->is_dead && host->actions_count < end) {
         const struct air_action *action = NULL;
-        const enum air_error error = air_engine_next(host->engine, host->now, &action);
+        const enum air_error error = next(host, &action);
         if (error == AIR_ERR_NO_MEMORY) {
             continue;
         }

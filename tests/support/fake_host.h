@@ -34,6 +34,12 @@ struct air_fake_host {
     bool dies_after;
     bool is_dead;
 
+    /* Allocations of the engine and its crypto port, those of the host's own work not counted: the
+     * fail_at-th fails (from 1; 0: none), and every fail_each-th (0: none). */
+    uint64_t fail_at;
+    uint64_t fail_each;
+    uint64_t allocations_count;
+
     /* What is visible and what is served. */
     struct {
         char text[600]; /* "http-01 example.net token" */
