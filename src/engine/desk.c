@@ -123,9 +123,10 @@ enum air_error air_desk_disown(struct air_desk *desk, struct air_job *owner) {
     while (entry != NULL && entry->owner != owner) {
         entry = entry->next;
     }
-    if (entry == NULL) {
-        return AIR_OK;
-    }
+    return entry != NULL ? air_desk_abandon(desk, entry) : AIR_OK;
+}
+
+enum air_error air_desk_abandon(struct air_desk *desk, struct air_desk_entry *entry) {
     entry->owner = NULL;
     if (!entry->is_handed_out) {
         air_desk_remove(desk, entry);

@@ -57,6 +57,9 @@ void air_desk_remove(struct air_desk *desk, struct air_desk_entry *entry);
  */
 enum air_error air_desk_disown(struct air_desk *desk, struct air_job *owner);
 
+/* The same for one action. */
+enum air_error air_desk_abandon(struct air_desk *desk, struct air_desk_entry *entry);
+
 /* The first action whose owner's deadline has passed, or NULL. */
 struct air_desk_entry *air_desk_overdue(struct air_desk *desk, air_time_ms boot_ms);
 

@@ -132,11 +132,12 @@ static size_t find_certificate(const struct air_engine *engine, air_span id) {
     return index;
 }
 
-/* To be looked at now; one that is being worked on already is looked at again when that is over. */
+/* To be looked at now; one that is being worked on already is looked at again when that is over,
+ * unless its work sets another time. */
 static void queue_now(struct air_engine *engine, struct air_lineage *lineage) {
+    /* Key types in the order they were asked for. */
+    lineage->next_ms = lineage - lineage->certificate->lineages;
     if (lineage->issuance == NULL) {
-        /* Key types in the order they were asked for. */
-        lineage->next_ms = lineage - lineage->certificate->lineages;
         air_queue_set(&engine->queue, lineage, lineage->next_ms);
     }
 }

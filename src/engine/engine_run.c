@@ -189,7 +189,6 @@ static void collect(struct air_engine *engine) {
             continue;
         }
         struct air_lineage *lineage = issuance->lineage;
-        const bool had_lock = issuance->has_lock || issuance->job.step == AIR_STEP_UNLOCK;
         *at = issuance->next;
         engine->issuances_count--;
         lineage->issuance = NULL;
@@ -197,9 +196,7 @@ static void collect(struct air_engine *engine) {
         if (!air_issuance_is_held_up(lineage)) {
             rest(engine, lineage);
         }
-        if (had_lock) {
-            wake_siblings(engine, lineage);
-        }
+        wake_siblings(engine, lineage);
     }
 }
 
@@ -233,14 +230,12 @@ static enum air_error expire(struct air_engine *engine) {
     static const struct air_result timeout = {.error = AIR_ERR_TIMEOUT};
     struct air_desk_entry *entry = air_desk_overdue(&engine->desk, engine->now.boot_ms);
     while (entry != NULL) {
-        struct air_job *job = entry->owner;
-        enum air_error error = air_desk_disown(&engine->desk, job);
-        if (error == AIR_OK) {
-            error = air_job_complete(job, &timeout);
-        }
+        const enum air_error error = air_job_complete(entry->owner, &timeout);
         if (error != AIR_OK) {
-            return error;
+            return error; /* it stays overdue: the next call tries again */
         }
+        /* A lost cancel only lets the action run to its end unheard. */
+        (void)air_desk_abandon(&engine->desk, entry);
         entry = air_desk_overdue(&engine->desk, engine->now.boot_ms);
     }
     return AIR_OK;
@@ -260,12 +255,34 @@ enum air_error air_engine_next(
     return error;
 }
 
-/* A result nobody waits for: only keys must not be lost. */
-static void discard(
-    struct air_engine *engine, const struct air_action *action, const struct air_result *result) {
-    if (action->kind == AIR_ACTION_GENERATE_KEY && result->error == AIR_OK) {
-        engine->crypto->key_free(engine->crypto->self, result->generate_key.key);
+/* Whether an issuance that goes on has this answer visible. */
+static bool is_wanted(const struct air_engine *engine, const struct air_publish_action *publish) {
+    for (const struct air_issuance *at = engine->issuances; at != NULL; at = at->next) {
+        for (size_t i = 0; i < at->published_count; i++) {
+            const struct air_published *published = &at->published[i];
+            if (published->type == publish->type &&
+                air_span_equal(
+                    air_span_of(published->token, published->token_size), publish->token)) {
+                return true;
+            }
+        }
     }
+    return false;
+}
+
+/* A success that nobody waits for any more: keys must not be lost, locks not be held for ever, and
+ * answers not stay visible. */
+static enum air_error discard(struct air_engine *engine, const struct air_action *action) {
+    struct air_action undo = *action;
+    if (action->kind == AIR_ACTION_LOCK) {
+        undo.kind = AIR_ACTION_UNLOCK;
+    } else if (action->kind == AIR_ACTION_PUBLISH && !is_wanted(engine, &action->publish)) {
+        undo.kind = AIR_ACTION_WITHDRAW;
+        undo.publish.key_authorization = air_span_text(NULL);
+    } else {
+        return AIR_OK;
+    }
+    return air_desk_post(&engine->desk, NULL, &undo, INT64_MAX, NULL);
 }
 
 enum air_error air_engine_complete(
@@ -275,12 +292,18 @@ enum air_error air_engine_complete(
     if (entry == NULL) {
         return AIR_OK;
     }
+    enum air_error error = AIR_OK;
     if (entry->owner == NULL) {
-        discard(engine, entry->action, result);
-        air_desk_remove(&engine->desk, entry);
-        return AIR_OK;
+        error = result->error == AIR_OK ? discard(engine, entry->action) : AIR_OK;
+        if (error == AIR_OK) {
+            if (entry->action->kind == AIR_ACTION_GENERATE_KEY && result->error == AIR_OK) {
+                engine->crypto->key_free(engine->crypto->self, result->generate_key.key);
+            }
+            air_desk_remove(&engine->desk, entry);
+        }
+        return error;
     }
-    const enum air_error error = air_job_complete(entry->owner, result);
+    error = air_job_complete(entry->owner, result);
     if (error != AIR_OK) {
         return error;
     }

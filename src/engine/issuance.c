@@ -30,7 +30,7 @@ static const struct air_step steps[AIR_STEPS_COUNT] = {
         air_commit_accept_install, NULL,
         TO(INSTALL_STORED) | TO(LIST) | TO(READ_GENERATION) | TO(DECIDE) | FAILS},
     [AIR_STEP_DECIDE] = {"decide", air_prepare_request_decide, NULL, NULL,
-        TO(LOCK) | TO(AUTHORITY) | TO(UNLOCK)},
+        TO(LOCK) | TO(AUTHORITY) | TO(SETTLE) | TO(UNLOCK)},
     [AIR_STEP_LOCK] = {"lock", air_prepare_request_lock, air_prepare_accept_lock, NULL,
         TO(READ) | FAILS},
     [AIR_STEP_AUTHORITY] = {"authority", air_prepare_request_authority, NULL, NULL,
@@ -118,9 +118,9 @@ static enum air_error failed(struct air_job *job, enum air_error error, air_span
         job->is_over = true; /* nothing left but to stop: kernel locks end with the process */
         return AIR_OK;
     }
-    if (job->step == AIR_STEP_FINALIZE && job->exchange.was_sent) {
-        air_job_enter(job, AIR_STEP_ORDER); /* its effect is unknown: the order tells */
-        return AIR_OK;
+    if (job->step == AIR_STEP_FINALIZE && job->exchange.was_sent &&
+        air_order_look_again(issuance, -1)) {
+        return AIR_OK; /* its effect is unknown: the order tells */
     }
     if (is_retry && job->tries + 1 < TRIES_MAX && job->exchange.phase != AIR_EXCHANGE_IDLE) {
         air_job_repeat(job, air_schedule_poll(1000, job->tries + 1, 8000));

@@ -165,6 +165,9 @@ enum air_error air_load_accept_read(struct air_job *job, const struct air_result
 enum air_error air_load_request_list(struct air_job *job);
 enum air_error air_load_accept_list(struct air_job *job, const struct air_result *result);
 enum air_error air_load_request_generation(struct air_job *job);
+
+/* Whether a record's error says that it is there, absent or broken: else the storage fails. */
+bool air_load_is_readable(enum air_error error);
 enum air_error air_load_accept_generation(struct air_job *job, const struct air_result *result);
 
 /* The generation at hand is damaged: look for the next older one. */
@@ -193,6 +196,10 @@ enum air_error air_order_accept_publish(struct air_job *job, const struct air_re
 enum air_error air_order_request_challenge(struct air_job *job);
 enum air_error air_order_answer_challenge(
     struct air_job *job, const struct air_http_result *response);
+
+/* After finalize: pause and look at the order. False: it was done too often. */
+bool air_order_look_again(struct air_issuance *issuance, air_time_ms retry_after_ms);
+
 enum air_error air_order_request_order(struct air_job *job);
 enum air_error air_order_answer_order(struct air_job *job, const struct air_http_result *response);
 enum air_error air_order_request_csr(struct air_job *job);

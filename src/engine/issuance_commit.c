@@ -62,9 +62,9 @@ enum air_error air_commit_answer_certificate(
     if (error == AIR_OK) {
         issuance->manifest.generation = issuance->record.generation;
         air_job_enter(job, AIR_STEP_PROVE);
-    } else if (error != AIR_ERR_NO_MEMORY) {
-        air_issuance_fail(issuance, AIR_FAILURE_ORDER, false,
-            "the CA's certificate is refused: ", air_buffer_span(&reason));
+    } else if (air_error_class(error) != AIR_CLASS_RETRY) {
+        air_issuance_fail(issuance, AIR_FAILURE_ORDER, false, "the CA's certificate is refused: ",
+            reason.size > 0 ? air_buffer_span(&reason) : air_span_text(air_error_text(error)));
         error = AIR_OK;
     }
     air_buffer_deinit(&reason);

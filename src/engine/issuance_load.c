@@ -55,6 +55,10 @@ enum air_error air_load_request_read(struct air_job *job) {
     return error;
 }
 
+bool air_load_is_readable(enum air_error error) {
+    return error == AIR_OK || error == AIR_ERR_NOT_FOUND || error == AIR_ERR_LIMIT;
+}
+
 /* A storage that fails is no empty storage: stop. */
 static bool stops_at(struct air_issuance *issuance, const struct air_result *result,
     size_t records_count, const char *what) {
@@ -64,7 +68,7 @@ static bool stops_at(struct air_issuance *issuance, const struct air_result *res
     }
     for (size_t i = 0; i < records_count; i++) {
         const enum air_error error = result->read.records[i].error;
-        if (error != AIR_OK && error != AIR_ERR_NOT_FOUND && error != AIR_ERR_LIMIT) {
+        if (!air_load_is_readable(error)) {
             const struct air_result failure = {.error = error, .explanation = result->explanation};
             (void)air_issuance_fail_storage(issuance, what, &failure);
             return true;

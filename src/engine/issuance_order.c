@@ -22,6 +22,9 @@
 /* A CA may lag behind itself so often before the attempt ends. */
 #define NOT_READY_MAX 10
 
+/* Attempts that fail before an order whose answers cannot be used is given up. */
+#define BROKEN_MAX 3
+
 /* Polls per pause are capped, so that the doubling stays an ordinary number. */
 #define POLL_DOUBLINGS_MAX 16
 
@@ -33,8 +36,10 @@ static bool is_success(const struct air_http_result *response) {
     return response->status / 100 == 2;
 }
 
+/* The same order may do better next time, but not for ever (R-B2). */
 static enum air_error broken(struct air_issuance *issuance, const char *what) {
-    air_issuance_fail(issuance, AIR_FAILURE_TRANSIENT, true,
+    const bool keeps_order = issuance->history.failures_count < BROKEN_MAX;
+    air_issuance_fail(issuance, AIR_FAILURE_TRANSIENT, keeps_order,
         "the CA's answer cannot be used: ", air_span_text(what));
     return AIR_OK;
 }
@@ -113,7 +118,8 @@ static void poll(struct air_issuance *issuance, air_time_ms retry_after_ms) {
     struct air_job *job = &issuance->job;
     const air_time_ms age_ms = job->engine->now.boot_ms - issuance->phase_boot_ms;
     const air_time_ms max_ms = age_ms > POLL_OLD_AFTER_MS ? POLL_OLD_MAX_MS : POLL_YOUNG_MAX_MS;
-    const unsigned tries = job->tries < POLL_DOUBLINGS_MAX ? job->tries : POLL_DOUBLINGS_MAX;
+    const unsigned looks = job->tries + issuance->not_ready_count;
+    const unsigned tries = looks < POLL_DOUBLINGS_MAX ? looks : POLL_DOUBLINGS_MAX;
     air_time_ms wait_ms =
         air_schedule_poll(air_issuance_authority(issuance)->latency_ms, tries + 1, max_ms);
     if (retry_after_ms >= 0) {
@@ -168,10 +174,31 @@ static void follow_invalid(struct air_issuance *issuance) {
         air_buffer_span(&issuance->order.problem_text));
 }
 
+bool air_order_look_again(struct air_issuance *issuance, air_time_ms retry_after_ms) {
+    if (issuance->not_ready_count == NOT_READY_MAX) {
+        return false;
+    }
+    poll(issuance, retry_after_ms);
+    issuance->not_ready_count++;
+    return true;
+}
+
+static void follow_not_ready(struct air_issuance *issuance, air_time_ms retry_after_ms) {
+    if (!air_order_look_again(issuance, retry_after_ms)) {
+        (void)broken(issuance, "a ready order that it will not finalize");
+    }
+}
+
 /* What the order's status asks for now. The only switch over it. */
 static void follow(struct air_issuance *issuance, air_time_ms retry_after_ms) {
     struct air_job *job = &issuance->job;
-    switch (issuance->order.status) {
+    const enum air_order_status status = issuance->order.status;
+    if (job->step == AIR_STEP_FINALIZE &&
+        (status == AIR_ORDER_PENDING || status == AIR_ORDER_READY)) {
+        follow_not_ready(issuance, retry_after_ms); /* it lags behind itself */
+        return;
+    }
+    switch (status) {
     case AIR_ORDER_PENDING:
         follow_pending(issuance, retry_after_ms);
         return;
@@ -472,11 +499,8 @@ enum air_error air_order_answer_finalize(
             return error;
         }
     }
-    if (is_not_ready && ++issuance->not_ready_count > NOT_READY_MAX) {
-        return broken(issuance, "a ready order that it will not finalize");
-    }
     if (is_not_ready) {
-        poll(issuance, air_response_retry_after_ms(response, job->engine->now.wall_ms));
+        follow_not_ready(issuance, air_response_retry_after_ms(response, job->engine->now.wall_ms));
         return AIR_OK;
     }
     return answer_with_order(issuance, response);

@@ -5,6 +5,7 @@
  * durable before newOrder leaves (crash-consistency 4.2, R-E5, R-C2).
  */
 
+#include "src/acme/response.h"
 #include "src/base/span.h"
 #include "src/engine/issuance.h"
 
@@ -23,7 +24,10 @@ static air_time_ms due_time(const struct air_issuance *issuance) {
     const bool must_pause =
         history->wish == air_journal_wish(lineage) &&
         (history->failures_count > 0 || issuance->record.step == AIR_ORDER_STEP_CREATING);
-    const air_time_ms pause_ms = must_pause ? history->next_ms : 0;
+    /* No pause is longer than a CA can ask for: a record that says so is damaged, or was written
+     * under a wrong clock (R-B2). */
+    const air_time_ms latest_ms = issuance->job.engine->now.wall_ms + AIR_RETRY_AFTER_MS_MAX;
+    const air_time_ms pause_ms = must_pause && history->next_ms <= latest_ms ? history->next_ms : 0;
     if (can_resume(issuance)) {
         return 0;
     }
@@ -45,6 +49,19 @@ static void take_over_history(struct air_issuance *issuance) {
     air_lineage_set_error(lineage, air_span_of(history->last_error, history->last_error_size));
 }
 
+/* Whether the order under way has brought what is served, and only its end was missed. */
+static bool is_committed(const struct air_issuance *issuance) {
+    return can_resume(issuance) && issuance->has_pointer &&
+           issuance->pointer == issuance->record.generation &&
+           issuance->pointer == issuance->lineage->generation && issuance->lineage->is_current;
+}
+
+static void swap(struct air_buffer *a, struct air_buffer *b) {
+    const struct air_buffer kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
 enum air_error air_prepare_request_decide(struct air_job *job) {
     struct air_issuance *issuance = air_issuance_of(job);
     struct air_lineage *lineage = issuance->lineage;
@@ -53,6 +70,12 @@ enum air_error air_prepare_request_decide(struct air_job *job) {
     lineage->is_loaded = true;
     lineage->next_ms = due_ms;
     take_over_history(issuance);
+    if (issuance->has_lock && is_committed(issuance)) {
+        swap(&issuance->new_chain, &issuance->chain);
+        swap(&issuance->key_pem, &issuance->chain_key);
+        air_job_enter(job, AIR_STEP_SETTLE);
+        return AIR_OK;
+    }
     air_buffer_clear(&issuance->chain_key);
     if (due_ms > now_ms) {
         lineage->is_retried = false;
@@ -146,13 +169,17 @@ enum air_error air_prepare_accept_read_key(struct air_job *job, const struct air
         return air_issuance_fail_storage(issuance, "cannot read the order's key: ", result);
     }
     const struct air_record *record = &result->read.records[0];
+    if (!air_load_is_readable(record->error)) {
+        const struct air_result failure = {.error = record->error};
+        return air_issuance_fail_storage(issuance, "cannot read the order's key: ", &failure);
+    }
     uint64_t key = 0;
     enum air_error error = record->error;
     if (error == AIR_OK) {
         error = crypto->key_import(crypto->self, record->value, &key);
     }
-    if (error == AIR_ERR_NO_MEMORY) {
-        return error;
+    if (air_error_class(error) == AIR_CLASS_RETRY) {
+        return error; /* what cannot be judged now is not lost */
     }
     if (error != AIR_OK) {
         air_engine_report_lineage(job->engine, AIR_EVENT_RECORD_SET_ASIDE, issuance->lineage,

@@ -328,6 +328,10 @@ static void perform(struct air_fake_host *host, const struct air_action *action)
         if (action->kind == AIR_ACTION_GENERATE_KEY) { /* keys die with their process */
             host->crypto->key_free(host->crypto->self, result.generate_key.key);
         }
+    } else if (host->held_kind == (int)action->kind) {
+        host->held_kind = 0;
+        host->held_id = id;
+        host->held_result = result;
     } else {
         complete(host, id, &result);
     }
@@ -372,6 +376,10 @@ void air_fake_host_pass(struct air_fake_host *host, air_time_ms span_ms) {
         }
         air_fake_host_run(host);
     }
+}
+
+void air_fake_host_release(struct air_fake_host *host) {
+    complete(host, host->held_id, &host->held_result);
 }
 
 void air_fake_host_kill(struct air_fake_host *host) {

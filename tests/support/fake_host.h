@@ -34,6 +34,12 @@ struct air_fake_host {
     bool dies_after;
     bool is_dead;
 
+    /* The next action of this kind is carried out, but its result is told only by
+     * air_fake_host_release; 0: none. */
+    int held_kind;
+    uint64_t held_id;
+    struct air_result held_result;
+
     /* Allocations of the engine and its crypto port, those of the host's own work not counted: the
      * fail_at-th fails (from 1; 0: none), and every fail_each-th (0: none). */
     uint64_t fail_at;
@@ -71,6 +77,9 @@ void air_fake_host_run(struct air_fake_host *host);
 
 /* Run, moving the clock to each wakeup, until so much time has passed. */
 void air_fake_host_pass(struct air_fake_host *host, air_time_ms span_ms);
+
+/* Tell the result that was held; it carries no spans. */
+void air_fake_host_release(struct air_fake_host *host);
 
 /* The engine dies: what was not stored is lost. Published answers are lost too. */
 void air_fake_host_kill(struct air_fake_host *host);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Proven here: whichever allocation of an engine fails, in whichever call, the certificate is served
- * in the end, no attempt is counted as failed for it, and nothing leaks (R-B3). How: whole lives of
- * a certificate, run once for every allocation they make with that one failing, and with memory so
- * short that every so many-th fails. Allocations of jansson are not reached.
+ * Proven here: whichever allocation of an engine fails, in whichever call, the certificate is
+ * served in the end, no attempt is counted as failed for it, and nothing leaks (R-B3). How: whole
+ * lives of a certificate, run once for every allocation they make with that one failing, and with
+ * memory so short that every so many-th fails. Allocations of jansson are not reached.
  */
 
 #include <inttypes.h>
