@@ -19,8 +19,11 @@
 #include "src/base/span.h"
 #include "src/base/time_text.h"
 
-/* How often the engine is asked when no event has come. */
+/* How often the engine is asked when no event has come, and how long it is left alone between two
+ * looks: a millisecond for each lineage, so that looking at thousands costs it no share of its
+ * time. */
 #define LOOK_MS 100
+#define REST_MS_MAX 500
 
 /* What a lineage was at the start, and how it ended. */
 struct lineage {
@@ -273,23 +276,31 @@ static void on_event(void *context, const struct air_event_action *event) {
     pthread_mutex_unlock(&watch->mutex);
 }
 
-static void wait_for_change(struct watch *watch, const sigset_t *signals, bool *is_told_to_stop) {
-    const struct timespec at_once = {0, 0};
-    struct timespec until;
+static struct timespec after(clockid_t clock, long ms) {
+    struct timespec moment;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += LOOK_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    clock_gettime(clock, &moment);
+    moment.tv_nsec += ms % 1000 * 1000000;
+    moment.tv_sec += ms / 1000 + moment.tv_nsec / 1000000000;
+    moment.tv_nsec %= 1000000000;
+    return moment;
+}
+
+static void wait_for_change(struct watch *watch, const sigset_t *signals, bool *is_told_to_stop) {
+    const long rest_ms =
+        watch->lineages_count < REST_MS_MAX ? (long)watch->lineages_count : REST_MS_MAX;
+    const struct timespec rest = {0, rest_ms * 1000000};
+    const struct timespec until = after(CLOCK_REALTIME, LOOK_MS);
+
+    *is_told_to_stop = sigtimedwait(signals, NULL, &rest) > 0;
     pthread_mutex_lock(&watch->mutex);
-    while (!watch->is_changed) {
+    while (!watch->is_changed && !*is_told_to_stop) {
         if (pthread_cond_timedwait(&watch->changed, &watch->mutex, &until) != 0) {
             break;
         }
     }
     watch->is_changed = false;
     pthread_mutex_unlock(&watch->mutex);
-    *is_told_to_stop = sigtimedwait(signals, NULL, &at_once) > 0;
 }
 
 static void print_nothing_to_do(const struct watch *watch) {

@@ -6,6 +6,10 @@
 # was stored before is untouched.
 . "$(dirname "$0")/program.sh"
 begin
+unmount() {
+    mountpoint -q "$place/full" 2>/dev/null && umount "$place/full"
+}
+trap 'status=$?; unmount; (exit $status); leave' EXIT
 
 expect 0 "stored:" "$thinair" issue --name kept.example "${common[@]}" --agree-terms
 find "$place/state/certificates" "$place/state/live" -type f -exec sha256sum {} + >"$place/before"
@@ -54,6 +58,21 @@ if [ "$(id -u)" -eq 0 ]; then
     chown nobody "$place/theirs"
     expect 1 "$place/theirs" "$thinair" issue $wish --state "$place/theirs" $http \
         --ca "$PEBBLE_URL"
+fi
+
+# A key of another owner, a full disk: what cannot be stored or trusted is told with its path.
+if [ "$(id -u)" -eq 0 ]; then
+    key=$place/state/certificates/kept.example/ecdsa-p256/generations/000001/key.pem
+    chown nobody "$key"
+    expect 1 "key.pem: belongs to another user" "$thinair" issue --name kept.example "${common[@]}"
+    chown root "$key"
+    mkdir "$place/full"
+    if mount -t tmpfs -o size=48k,mode=700 tmpfs "$place/full" 2>"$place/mount.log"; then
+        dd if=/dev/zero of="$place/full/junk" bs=1k count=24 2>/dev/null
+        expect 1 "no space left" "$thinair" issue $wish --state "$place/full/state" $http \
+            --ca "$PEBBLE_URL" --ca-file "$PEBBLE_CA"
+        umount "$place/full"
+    fi
 fi
 
 # The file: each fault with its line.
