@@ -33,9 +33,9 @@ static struct air_storage *open_state(void) {
 }
 
 #define MANIFEST                                                                                   \
-    "{\"version\":1,\"generation\":2,\"names\":[\"a.example\",\"b.example\"],\"key_type\":"         \
-    "\"ecdsa-p256\",\"directory\":\"https://ca.example/dir\",\"serial\":\"0aff\",\"not_before\":"   \
-    "\"2026-11-01T00:00:00Z\",\"not_after\":\"2027-01-30T00:00:00Z\",\"fullchain_sha256\":\"00\","  \
+    "{\"version\":1,\"generation\":2,\"names\":[\"a.example\",\"b.example\"],\"key_type\":"        \
+    "\"ecdsa-p256\",\"directory\":\"https://ca.example/dir\",\"serial\":\"0aff\",\"not_before\":"  \
+    "\"2026-11-01T00:00:00Z\",\"not_after\":\"2027-01-30T00:00:00Z\",\"fullchain_sha256\":\"00\"," \
     "\"order\":\"https://ca.example/o/1\"}"
 
 static void report(const char *expected) {
@@ -60,7 +60,8 @@ static void tells_what_the_records_say(void **state) {
         "\"ecdsa-p256\",\"names\":[\"a.example\",\"b.example\"],\"ca\":\"https://ca.example/dir\","
         "\"state\":\"stored\",\"current\":true,\"generation\":2,\"serial\":\"0aff\",\"not_before\":"
         "\"2026-11-01T00:00:00Z\",\"not_after\":\"2027-01-30T00:00:00Z\",\"next\":"
-        "\"2026-12-31T00:00:00Z\",\"failures\":0},{\"id\":\"a\",\"key_type\":\"rsa-2048\",\"names\":"
+        "\"2026-12-31T00:00:00Z\",\"failures\":0},{\"id\":\"a\",\"key_type\":\"rsa-2048\","
+        "\"names\":"
         "[],\"ca\":\"\",\"state\":\"missing\",\"current\":false,\"next\":\"2026-12-01T00:00:00Z\","
         "\"failures\":3,\"last_error\":\"no\"}]}");
 }
@@ -113,8 +114,7 @@ static void refuses_what_is_no_state_directory(void **state) {
     struct air_buffer reason;
     air_buffer_init(&out, 4096);
     air_buffer_init(&reason, 4096);
-    assert_int_equal(
-        air_inventory_report("/nonexistent/state", &out, &reason), AIR_ERR_NOT_FOUND);
+    assert_int_equal(air_inventory_report("/nonexistent/state", &out, &reason), AIR_ERR_NOT_FOUND);
     assert_non_null(memmem(reason.data, reason.size, "/nonexistent/state", 18));
     assert_int_equal(chmod(state_dir, 0755), 0);
     assert_int_equal(air_inventory_report(state_dir, &out, NULL), AIR_ERR_PERMISSION);
