@@ -304,6 +304,26 @@ AIR_API AIR_MUST_CHECK enum air_error air_result_decode(
     air_span wire, uint64_t *id, enum air_action_kind *kind, struct air_result **out);
 AIR_API void air_result_free(struct air_result *result);
 
+/* What carrying out a storage action leaves: the result, and what its spans point to. */
+struct air_carried {
+    struct air_result result;
+    struct air_buffer values; /* of records, or the names of segments; may hold private keys */
+    struct air_record records[AIR_STORAGE_PUTS_MAX];
+    air_span *segments;
+    size_t segments_capacity;
+    char explanation[512];
+};
+
+/*
+ * Carry out a read, write, list, lock or unlock action with a storage, on this thread.
+ *
+ * carried  Filled anew; wipe and free it with air_carried_deinit() once its result was told. Other
+ *          kinds of action get AIR_ERR_UNSUPPORTED as their result.
+ */
+AIR_API void air_storage_carry_out(
+    struct air_storage *storage, const struct air_action *action, struct air_carried *carried);
+AIR_API void air_carried_deinit(struct air_carried *carried);
+
 #ifdef __cplusplus
 }
 #endif

@@ -12,10 +12,19 @@ host=$1
 name=www.example.net
 
 run() {
-    timeout 60 "$host" "$name" "$PEBBLE_HTTP_PORT" "$PEBBLE_DIR/state" "$PEBBLE_URL" "$PEBBLE_CA"
+    timeout 60 "$host" "$name" "$PEBBLE_DIR/web" "$PEBBLE_DIR/state" "$PEBBLE_URL" "$PEBBLE_CA"
 }
 
 pebble_start
+mkdir -p "$PEBBLE_DIR/web/.well-known/acme-challenge"
+timeout 120 python3 -m http.server --bind 127.0.0.1 --directory "$PEBBLE_DIR/web" \
+    "$PEBBLE_HTTP_PORT" >"$PEBBLE_DIR/web.log" 2>&1 &
+web=$!
+trap 'kill "$web" 2>/dev/null; pebble_stop' EXIT
+for ((i = 0; i < 100; i++)); do
+    curl -s -o "$PEBBLE_DIR/web.html" "http://127.0.0.1:$PEBBLE_HTTP_PORT/" && break
+    sleep 0.1
+done
 run
 live=$PEBBLE_DIR/state/live/$name/ecdsa-p256
 openssl verify -CAfile "$PEBBLE_ROOT" -untrusted "$live/fullchain.pem" -verify_hostname "$name" \
