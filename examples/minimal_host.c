@@ -32,8 +32,7 @@ static enum air_error http(const struct air_http_action *http, struct air_http_r
     static char url[AIR_URL_SIZE_MAX + 1];
     struct curl_slist *jose = curl_slist_append(NULL, "Content-Type: application/jose+json");
     struct curl_header *header = NULL;
-    long status = 0;
-    size_t n = 0;
+    long status = 0, n = 0;
     snprintf(url, sizeof(url), "%.*s", (int)http->url.size, (const char *)http->url.data);
     air_buffer_clear(&body);
     body.size_max = http->body_max;
@@ -55,7 +54,7 @@ static enum air_error http(const struct air_http_action *http, struct air_http_r
     for (; n < 64 && (header = curl_easy_nextheader(easy, CURLH_HEADER, -1, header)); n++) {
         headers[n] = (struct air_http_header){text(header->name), text(header->value)};
     }
-    *out = (struct air_http_result){(uint32_t)status, headers, n, air_buffer_span(&body)};
+    *out = (struct air_http_result){(uint32_t)status, headers, (size_t)n, air_buffer_span(&body)};
     return code == CURLE_OK ? AIR_OK : AIR_ERR_NETWORK;
 }
 
@@ -131,13 +130,10 @@ int main(int count, char **arguments) {
     const air_span name = text(arguments[1]);
     const enum air_challenge_type http_01 = AIR_HTTP_01;
     const struct air_engine_config config = {.size = sizeof(config), .crypto = crypto};
-    struct air_authority_spec authority = {.size = sizeof(authority)};
-    struct air_certificate_spec certificate = {.size = sizeof(certificate)};
-    webroot = arguments[2];
+    struct air_authority_spec authority = {.size = sizeof(authority), .terms_agreed = true};
+    struct air_certificate_spec certificate = {.size = sizeof(certificate), .names = &name};
+    webroot = arguments[2], roots = arguments[5];
     authority.directory_url = certificate.directory_url = text(arguments[4]);
-    roots = arguments[5];
-    authority.terms_agreed = true;
-    certificate.names = &name;
     certificate.names_count = certificate.challenges_count = 1;
     certificate.challenges = &http_01;
     const bool is_fine = air_engine_new(&config, &engine) == AIR_OK &&
