@@ -299,6 +299,20 @@ static void follow_authorization(struct air_issuance *issuance, air_span text) {
     }
 }
 
+/* Nothing is published for a name that nobody asked for. */
+static bool is_for_us(const struct air_issuance *issuance) {
+    const struct air_authorization *authorization = &issuance->authorization;
+    const air_span name = air_span_of(authorization->name, authorization->name_size);
+    air_span names[AIR_NAMES_MAX];
+    const size_t count = air_certificate_names(issuance->lineage->certificate, names);
+    for (size_t i = 0; i < count; i++) {
+        if (air_span_equal(names[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum air_error air_order_answer_authorization(
     struct air_job *job, const struct air_http_result *response) {
     struct air_issuance *issuance = air_issuance_of(job);
@@ -314,7 +328,9 @@ enum air_error air_order_answer_authorization(
     air_buffer_init(&text, 2 * AIR_PROBLEM_TEXT_SIZE_MAX);
     enum air_error error = air_authorization_read(response->body, directory_of(issuance), wanted,
         certificate->challenges_count, &issuance->authorization, &text);
-    if (error == AIR_OK) {
+    if (error == AIR_OK && !is_for_us(issuance)) {
+        error = broken(issuance, "an authorization for a name that was not ordered");
+    } else if (error == AIR_OK) {
         follow_authorization(issuance, air_buffer_span(&text));
     } else if (error != AIR_ERR_NO_MEMORY) {
         error = broken(issuance, "an authorization that cannot be read");
