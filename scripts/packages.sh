@@ -10,7 +10,7 @@ packages_demo=(pebble curl openssl python3-minimal procps)
 # What the tests need that need no other server software.
 packages_check=(g++ libcmocka-dev clang-format-14 python3 openssl binutils)
 # Real hosts, peers and the test CA.
-packages_all=(pebble curl procps lego uacme python3-certbot lua5.3 liblua5.3-dev libwebsockets-dev)
+packages_all=(pebble curl procps lego uacme python3-certbot liblua5.3-dev libwebsockets-dev)
 # These start a service or a timer when installed: their files are unpacked under build/peers, and
 # only the libraries they stand on are installed.
 packages_unpacked=(haproxy)
@@ -24,34 +24,35 @@ packages_missing() {
     done
 }
 
-# Run a command as root: as it is, or through sudo. Fails when neither is possible.
+packages_sudo=(sudo)
+[ -t 0 ] || packages_sudo=(sudo -n)
+
+# Run a command as root: as it is, or through sudo, which asks for a password only where somebody
+# can answer. Fails when neither is possible.
 packages_as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
     elif command -v sudo >/dev/null; then
-        sudo "$@"
+        "${packages_sudo[@]}" "$@"
     else
         return 1
     fi
 }
 
 # Install packages without letting any of them start a service: policy-rc.d answers "forbidden"
-# for as long as apt runs, if the machine has no policy of its own.
-packages_install() {
-    local policy=/usr/sbin/policy-rc.d status=0 ours=no
+# for as long as apt runs, if the machine has no policy of its own. In a shell of its own, so that
+# the policy goes on every way out.
+packages_install() (
+    policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
-        printf '#!/bin/sh\nexit 101\n' | packages_as_root tee "$policy" >/dev/null || return 1
+        trap 'packages_as_root rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | packages_as_root tee "$policy" >/dev/null || exit 1
         packages_as_root chmod 755 "$policy"
-        ours=yes
     fi
     packages_as_root apt-get update -q >/dev/null || true
     packages_as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends "$@" || status=$?
-    if [ "$ours" = yes ]; then
-        packages_as_root rm -f "$policy"
-    fi
-    return "$status"
-}
+        apt-get install -q -y --no-install-recommends "$@"
+)
 
 # Have all packages of the arguments, or say how to get them and return 2.
 packages_have() {
