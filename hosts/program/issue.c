@@ -24,13 +24,17 @@
  * time. */
 #define LOOK_MS 100
 #define REST_MS_MAX 500
+/* A failure is told by an event within the engine's next turn; one that nobody has told of after
+ * this long is of an earlier run. */
+#define STALE_MS 300
 
 /* What a lineage was at the start, and how it ended. */
 struct lineage {
     uint32_t generation;
     uint32_t failures_count;
-    bool is_wanted; /* must be ordered, whatever is stored */
+    bool is_wanted; /* was ordered anew, whatever is stored */
     bool is_done;
+    air_time_ms retrying_ms; /* when it was first seen waiting for another try; 0: not yet */
     air_time_ms not_after_ms;
 };
 
@@ -62,6 +66,7 @@ static enum air_exit obtain(struct watch *watch);
 static void begin(void *context, struct air_engine *engine);
 static void look(void *context, struct air_engine *engine);
 static void settle(struct watch *watch, struct lineage *lineage, const struct air_status *status);
+static void try_again(struct watch *watch, struct air_engine *engine, size_t index);
 static void on_event(void *context, const struct air_event_action *event);
 static void wait_for_change(struct watch *watch, const sigset_t *signals, bool *is_told_to_stop);
 static enum air_exit conclude(struct watch *watch);
@@ -166,26 +171,6 @@ static bool is_meant(const struct watch *watch, const struct air_status *status)
     return false;
 }
 
-/* Renewing is for a whole certificate: one whose other lineage is well is left to its schedule. */
-static bool has_well_lineage(struct air_engine *engine, air_span certificate, size_t count) {
-    char id[AIR_ID_SIZE_MAX + 1] = "";
-
-    memcpy(id, certificate.data, certificate.size);
-    for (size_t i = 0; i < count; i++) {
-        struct air_status status = {.step = ""};
-
-        if (air_engine_status(engine, i, &status) == AIR_OK &&
-            air_span_equal_text(status.certificate, id) && status.state == AIR_STATE_WAITING) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/*
- * Note what every lineage is, then order what must be. A failure of an earlier run may have put the
- * next try off for hours; whoever calls the command wants one now.
- */
 static void begin(void *context, struct air_engine *engine) {
     struct watch *watch = context;
     size_t count = air_engine_lineages_count(engine);
@@ -205,16 +190,9 @@ static void begin(void *context, struct air_engine *engine) {
         }
         lineage->generation = status.generation;
         lineage->failures_count = status.failures_count;
-        lineage->is_wanted =
-            watch->is_renewal ? is_meant(watch, &status)
-                              : status.state == AIR_STATE_RETRYING && !has_failed(watch, &status) &&
-                                    !has_well_lineage(engine, status.certificate, count);
+        lineage->is_wanted = watch->is_renewal && is_meant(watch, &status);
         lineage->is_done = watch->is_renewal && !lineage->is_wanted;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct air_status status = {.step = ""};
-
-        if (watch->lineages[i].is_wanted && air_engine_status(engine, i, &status) == AIR_OK) {
+        if (lineage->is_wanted) {
             enum air_error error = air_engine_certificate_renew(engine, status.certificate);
             (void)error; /* it exists: its status was just read */
         }
@@ -233,8 +211,20 @@ static void look(void *context, struct air_engine *engine) {
         if (!lineage->is_done && air_engine_status(engine, i, &status) == AIR_OK) {
             settle(watch, lineage, &status);
         }
+        if (!lineage->is_done && lineage->retrying_ms != 0 && !lineage->is_wanted &&
+            watch->now_ms - lineage->retrying_ms >= STALE_MS) {
+            try_again(watch, engine, i);
+        }
         watch->open_count += lineage->is_done ? 0 : 1;
     }
+}
+
+static void give_up(struct watch *watch, struct lineage *lineage, const struct air_status *status) {
+    lineage->is_done = true;
+    air_text_format(&watch->failures, "thinair: %.*s (%s): %.*s", (int)status->certificate.size,
+        (const char *)status->certificate.data, air_key_type_text(status->key_type),
+        (int)status->last_error.size, (const char *)status->last_error.data);
+    air_buffer_append_text(&watch->failures, "\n");
 }
 
 static void settle(struct watch *watch, struct lineage *lineage, const struct air_status *status) {
@@ -246,13 +236,42 @@ static void settle(struct watch *watch, struct lineage *lineage, const struct ai
         lineage->is_done = true;
         lineage->not_after_ms = status->not_after_ms;
     } else if (status->failures_count > lineage->failures_count ||
-               (status->state == AIR_STATE_RETRYING && !lineage->is_wanted)) {
-        lineage->is_done = true;
-        air_text_format(&watch->failures, "thinair: %.*s (%s): %.*s", (int)status->certificate.size,
-            (const char *)status->certificate.data, air_key_type_text(status->key_type),
-            (int)status->last_error.size, (const char *)status->last_error.data);
-        air_buffer_append_text(&watch->failures, "\n");
+               (!lineage->is_wanted && has_failed(watch, status))) {
+        give_up(watch, lineage, status);
+    } else if (status->state == AIR_STATE_RETRYING && lineage->retrying_ms == 0) {
+        lineage->retrying_ms = watch->now_ms;
     }
+}
+
+/*
+ * A failure of an earlier run has put the next try off, for hours perhaps; whoever calls the command
+ * wants one now. Only a whole certificate can be ordered anew: where its other lineage is well, that
+ * one would be ordered for nothing, and the try stays where it is.
+ */
+static void try_again(struct watch *watch, struct air_engine *engine, size_t index) {
+    char id[AIR_ID_SIZE_MAX + 1] = "";
+    struct air_status status = {.step = ""};
+    bool has_well_one = false;
+
+    if (air_engine_status(engine, index, &status) != AIR_OK) {
+        return;
+    }
+    memcpy(id, status.certificate.data, status.certificate.size);
+    for (size_t i = index < 1 ? 0 : index - 1; i < watch->lineages_count && i <= index + 1; i++) {
+        has_well_one =
+            has_well_one || (air_engine_status(engine, i, &status) == AIR_OK &&
+                                air_span_equal_text(status.certificate, id) &&
+                                status.generation > 0 && status.state == AIR_STATE_WAITING);
+    }
+    if (air_engine_status(engine, index, &status) != AIR_OK) {
+        return;
+    }
+    if (has_well_one || air_engine_certificate_renew(engine, status.certificate) != AIR_OK) {
+        give_up(watch, &watch->lineages[index], &status);
+        return;
+    }
+    watch->lineages[index].is_wanted = true;
+    watch->lineages[index].failures_count = status.failures_count;
 }
 
 static void on_event(void *context, const struct air_event_action *event) {

@@ -59,6 +59,7 @@ expect 1 "connection refused" "$thinair" issue --name f.example --ca "$PEBBLE_UR
     --ca-file "$PEBBLE_CA" --state "$place/state" --http "127.0.0.1:0"
 expect 0 "t.example" "$thinair" list --state "$place/state"
 expect 0 "last error" "$thinair" status f.example --state "$place/state"
+expect 0 "stored:" "$thinair" issue --name f.example "${common[@]}" # at once, not when it is due
 expect 0 '"id":"a.example"' "$thinair" status a.example --json --state "$place/state"
 expect 1 "has no certificate called nobody" "$thinair" status nobody --state "$place/state"
 expect 2 "no daemon answers at" "$thinair" renew --state "$place/state"
