@@ -244,9 +244,9 @@ static void settle(struct watch *watch, struct lineage *lineage, const struct ai
 }
 
 /*
- * A failure of an earlier run has put the next try off, for hours perhaps; whoever calls the command
- * wants one now. Only a whole certificate can be ordered anew: where its other lineage is well, that
- * one would be ordered for nothing, and the try stays where it is.
+ * A failure of an earlier run has put the next try off, for hours perhaps; whoever calls the
+ * command wants one now. Only a whole certificate can be ordered anew: where its other lineage is
+ * well, that one would be ordered for nothing, and the try stays where it is.
  */
 static void try_again(struct watch *watch, struct air_engine *engine, size_t index) {
     char id[AIR_ID_SIZE_MAX + 1] = "";
