@@ -235,21 +235,25 @@ enum air_error air_fail_accept_withdraw(struct air_job *job, const struct air_re
 enum air_error air_fail_request_unlock(struct air_job *job);
 enum air_error air_fail_accept_unlock(struct air_job *job, const struct air_result *result);
 
-/* Several puts to one lineage, built up and posted as one write. */
+/* Several puts to one lineage, built up and posted as one write. The first failure stays in
+ * texts. */
 struct air_puts {
-    struct air_buffer texts; /* room is made first: spans stay true */
+    struct air_buffer texts;
+    size_t taken_size; /* of texts: what belongs to the puts already */
     struct air_put list[AIR_STORAGE_PUTS_MAX];
     size_t count;
 };
 
-enum air_error air_puts_init(struct air_puts *puts, size_t texts_size);
+void air_puts_init(struct air_puts *puts);
 void air_puts_deinit(struct air_puts *puts);
 
-/* The buffer to append the next path or value to; air_puts_path ends a path, air_puts_end a value
- * or a delete. */
+/* Append the next path or value to texts; air_puts_path ends a path, air_puts_end a value or a
+ * delete. */
 void air_puts_path(struct air_puts *puts);
 void air_puts_end(struct air_puts *puts, bool is_delete);
+
+/* last_version: which version the record of the last put must have; NULL: no condition. */
 enum air_error air_puts_post(
-    struct air_puts *puts, struct air_job *job, const struct air_guard *guard);
+    struct air_puts *puts, struct air_job *job, const uint64_t *last_version);
 
 #endif

@@ -104,29 +104,22 @@ enum air_error air_commit_request_commit(struct air_job *job) {
     const struct air_lineage *lineage = issuance->lineage;
     const uint32_t generation = issuance->record.generation;
     struct air_puts puts;
-    enum air_error error = air_puts_init(
-        &puts, 4 * AIR_STORAGE_PATH_SIZE_MAX + issuance->new_chain.size + AIR_RECORD_SIZE_MAX);
-    if (error == AIR_OK) {
-        air_path_generation(lineage, generation, "fullchain.pem", &puts.texts);
-        air_puts_path(&puts);
-        air_buffer_append_span(&puts.texts, air_buffer_span(&issuance->new_chain));
-        air_puts_end(&puts, false);
-        air_path_generation(lineage, generation, "manifest.json", &puts.texts);
-        air_puts_path(&puts);
-        air_manifest_write(
-            lineage, &issuance->manifest, air_buffer_span(&issuance->record.url), &puts.texts);
-        air_puts_end(&puts, false);
-        air_path_lineage(lineage, "current", &puts.texts);
-        air_puts_path(&puts);
-        error = air_current_write(generation, issuance->manifest.chain_sha256, &puts.texts);
-        air_puts_end(&puts, false);
-    }
-    if (error == AIR_OK) {
-        /* Somebody who moved the pointer meanwhile is not overwritten. */
-        const struct air_guard guard = {
-            .path = puts.list[2].path, .version = issuance->pointer_version};
-        error = air_puts_post(&puts, job, &guard);
-    }
+    air_puts_init(&puts);
+    air_path_generation(lineage, generation, "fullchain.pem", &puts.texts);
+    air_puts_path(&puts);
+    air_buffer_append_span(&puts.texts, air_buffer_span(&issuance->new_chain));
+    air_puts_end(&puts, false);
+    air_path_generation(lineage, generation, "manifest.json", &puts.texts);
+    air_puts_path(&puts);
+    air_manifest_write(
+        lineage, &issuance->manifest, air_buffer_span(&issuance->record.url), &puts.texts);
+    air_puts_end(&puts, false);
+    air_path_lineage(lineage, "current", &puts.texts);
+    air_puts_path(&puts);
+    air_current_write(generation, issuance->manifest.chain_sha256, &puts.texts);
+    air_puts_end(&puts, false);
+    /* Somebody who moved the pointer meanwhile is not overwritten. */
+    const enum air_error error = air_puts_post(&puts, job, &issuance->pointer_version);
     air_puts_deinit(&puts);
     return error;
 }
@@ -210,22 +203,20 @@ enum air_error air_commit_request_roll_back(struct air_job *job) {
     struct air_issuance *issuance = air_issuance_of(job);
     const struct air_lineage *lineage = issuance->lineage;
     struct air_puts puts;
-    enum air_error error = air_puts_init(&puts, 3 * AIR_STORAGE_PATH_SIZE_MAX);
-    if (error == AIR_OK) {
-        air_path_lineage(lineage, "current", &puts.texts);
-        air_puts_path(&puts);
-        if (issuance->has_pointer) {
-            air_current_write(issuance->pointer, issuance->pointer_sha256, &puts.texts);
-        }
-        air_puts_end(&puts, !issuance->has_pointer);
-        air_path_generation(lineage, issuance->record.generation, "fullchain.pem", &puts.texts);
-        air_puts_path(&puts);
-        air_puts_end(&puts, true);
-        air_path_generation(lineage, issuance->record.generation, "manifest.json", &puts.texts);
-        air_puts_path(&puts);
-        air_puts_end(&puts, true);
-        error = air_puts_post(&puts, job, NULL);
+    air_puts_init(&puts);
+    air_path_lineage(lineage, "current", &puts.texts);
+    air_puts_path(&puts);
+    if (issuance->has_pointer) {
+        air_current_write(issuance->pointer, issuance->pointer_sha256, &puts.texts);
     }
+    air_puts_end(&puts, !issuance->has_pointer);
+    air_path_generation(lineage, issuance->record.generation, "fullchain.pem", &puts.texts);
+    air_puts_path(&puts);
+    air_puts_end(&puts, true);
+    air_path_generation(lineage, issuance->record.generation, "manifest.json", &puts.texts);
+    air_puts_path(&puts);
+    air_puts_end(&puts, true);
+    const enum air_error error = air_puts_post(&puts, job, NULL);
     air_puts_deinit(&puts);
     return error;
 }
@@ -295,23 +286,17 @@ enum air_error air_commit_request_settle(struct air_job *job) {
     history.last_error_size = 0;
     air_history_seal(&history, issuance->record.generation, job->engine->now.wall_ms);
     struct air_puts puts;
-    enum air_error error = air_puts_init(
-        &puts, 8 * AIR_STORAGE_PATH_SIZE_MAX +
-                   2 * (issuance->new_chain.size + issuance->key_pem.size) + AIR_RECORD_SIZE_MAX);
-    if (error == AIR_OK) {
-        put_live(issuance, &puts);
-        put_expired(issuance, &history, &puts);
-        air_path_lineage(lineage, "history.json", &puts.texts);
-        air_puts_path(&puts);
-        error = air_history_write(&history, &puts.texts);
-        air_puts_end(&puts, false);
-        air_path_lineage(lineage, "order.json", &puts.texts);
-        air_puts_path(&puts);
-        air_puts_end(&puts, true);
-    }
-    if (error == AIR_OK) {
-        error = air_puts_post(&puts, job, NULL);
-    }
+    air_puts_init(&puts);
+    put_live(issuance, &puts);
+    put_expired(issuance, &history, &puts);
+    air_path_lineage(lineage, "history.json", &puts.texts);
+    air_puts_path(&puts);
+    air_history_write(&history, &puts.texts);
+    air_puts_end(&puts, false);
+    air_path_lineage(lineage, "order.json", &puts.texts);
+    air_puts_path(&puts);
+    air_puts_end(&puts, true);
+    const enum air_error error = air_puts_post(&puts, job, NULL);
     air_puts_deinit(&puts);
     return error;
 }

@@ -101,16 +101,13 @@ static enum air_error post_failure(struct air_job *job, const struct air_history
     struct air_issuance *issuance = air_issuance_of(job);
     const struct air_lineage *lineage = issuance->lineage;
     struct air_puts puts;
-    enum air_error error =
-        air_puts_init(&puts, 3 * AIR_STORAGE_PATH_SIZE_MAX + AIR_RECORD_SIZE_MAX);
-    if (error == AIR_OK) {
-        air_path_lineage(lineage, "history.json", &puts.texts);
-        air_puts_path(&puts);
-        error = air_history_write(history, &puts.texts);
-        air_puts_end(&puts, false);
-    }
+    air_puts_init(&puts);
+    air_path_lineage(lineage, "history.json", &puts.texts);
+    air_puts_path(&puts);
+    air_history_write(history, &puts.texts);
+    air_puts_end(&puts, false);
     const bool drops_order = !issuance->keeps_order && issuance->record.generation > 0;
-    if (error == AIR_OK && drops_order) {
+    if (drops_order) {
         air_path_lineage(lineage, "order.json", &puts.texts);
         air_puts_path(&puts);
         air_puts_end(&puts, true);
@@ -120,9 +117,7 @@ static enum air_error post_failure(struct air_job *job, const struct air_history
             air_puts_end(&puts, true);
         }
     }
-    if (error == AIR_OK) {
-        error = air_puts_post(&puts, job, NULL);
-    }
+    const enum air_error error = air_puts_post(&puts, job, NULL);
     air_puts_deinit(&puts);
     return error;
 }

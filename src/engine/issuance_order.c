@@ -90,17 +90,13 @@ static enum air_error post_record(struct air_job *job, enum air_order_step step)
     struct air_issuance *issuance = air_issuance_of(job);
     const enum air_order_step before = issuance->record.step;
     struct air_puts puts;
-    enum air_error error = air_puts_init(&puts, AIR_STORAGE_PATH_SIZE_MAX + AIR_RECORD_SIZE_MAX);
-    if (error == AIR_OK) {
-        issuance->record.step = step;
-        air_path_lineage(issuance->lineage, "order.json", &puts.texts);
-        air_puts_path(&puts);
-        error = air_order_record_write(issuance->lineage, &issuance->record, &puts.texts);
-        air_puts_end(&puts, false);
-    }
-    if (error == AIR_OK) {
-        error = air_puts_post(&puts, job, NULL);
-    }
+    air_puts_init(&puts);
+    issuance->record.step = step;
+    air_path_lineage(issuance->lineage, "order.json", &puts.texts);
+    air_puts_path(&puts);
+    air_order_record_write(issuance->lineage, &issuance->record, &puts.texts);
+    air_puts_end(&puts, false);
+    const enum air_error error = air_puts_post(&puts, job, NULL);
     if (error != AIR_OK) {
         issuance->record.step = before;
     }

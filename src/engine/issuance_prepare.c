@@ -271,28 +271,23 @@ enum air_error air_prepare_request_intent(struct air_job *job) {
     const struct air_lineage *lineage = issuance->lineage;
     const struct air_history saved = issuance->history;
     struct air_puts puts;
-    enum air_error error =
-        air_puts_init(&puts, 3 * AIR_STORAGE_PATH_SIZE_MAX + AIR_RECORD_SIZE_MAX);
-    if (error == AIR_OK) {
-        count_attempt(issuance);
-        issuance->record.step = AIR_ORDER_STEP_CREATING;
-        issuance->record.is_ours = true;
-        air_path_lineage(lineage, "history.json", &puts.texts);
-        air_puts_path(&puts);
-        air_history_write(&issuance->history, &puts.texts);
-        air_puts_end(&puts, false);
-        air_path_generation(lineage, issuance->record.generation, "key.pem", &puts.texts);
-        air_puts_path(&puts);
-        air_buffer_append_span(&puts.texts, air_buffer_span(&issuance->key_pem));
-        air_puts_end(&puts, false);
-        air_path_lineage(lineage, "order.json", &puts.texts);
-        air_puts_path(&puts);
-        error = air_order_record_write(lineage, &issuance->record, &puts.texts);
-        air_puts_end(&puts, false);
-    }
-    if (error == AIR_OK) {
-        error = air_puts_post(&puts, job, NULL);
-    }
+    air_puts_init(&puts);
+    count_attempt(issuance);
+    issuance->record.step = AIR_ORDER_STEP_CREATING;
+    issuance->record.is_ours = true;
+    air_path_lineage(lineage, "history.json", &puts.texts);
+    air_puts_path(&puts);
+    air_history_write(&issuance->history, &puts.texts);
+    air_puts_end(&puts, false);
+    air_path_generation(lineage, issuance->record.generation, "key.pem", &puts.texts);
+    air_puts_path(&puts);
+    air_buffer_append_span(&puts.texts, air_buffer_span(&issuance->key_pem));
+    air_puts_end(&puts, false);
+    air_path_lineage(lineage, "order.json", &puts.texts);
+    air_puts_path(&puts);
+    air_order_record_write(lineage, &issuance->record, &puts.texts);
+    air_puts_end(&puts, false);
+    const enum air_error error = air_puts_post(&puts, job, NULL);
     if (error != AIR_OK) {
         issuance->history = saved;
     }
