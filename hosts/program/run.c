@@ -91,9 +91,6 @@ static enum air_error start(struct daemon *daemon, struct air_buffer *reason) {
         .reload = reload};
     enum air_error error = air_service_start(service, AIR_SERVICE_DAEMON, reason);
 
-    if (error == AIR_OK) {
-        error = air_admin_start(&admin, &daemon->admin, reason);
-    }
     if (error != AIR_OK) {
         return error;
     }
@@ -104,6 +101,11 @@ static enum air_error start(struct daemon *daemon, struct air_buffer *reason) {
     if (geteuid() == 0) {
         air_log_line(&service->log, AIR_WARNING,
             "running as root; give --user and let it drop privileges once the ports are bound");
+    }
+    /* From here on another thread may change the plan. */
+    error = air_admin_start(&admin, &daemon->admin, reason);
+    if (error != AIR_OK) {
+        return error;
     }
     air_notify_send("READY=1");
     return AIR_OK;

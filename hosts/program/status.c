@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hosts/program/client.h"
+#include "hosts/program/hostname.h"
 #include "hosts/program/inventory.h"
 #include "hosts/program/issue.h"
 #include "hosts/program/log.h"
@@ -29,8 +30,23 @@ static enum air_exit show(
     struct air_invocation *invocation, const char *name, enum air_report_style style);
 static enum air_exit finish_verb(unsigned status, const struct air_buffer *answer);
 
-static const char *word_of(const struct air_invocation *invocation) {
-    return invocation->settings.words.count > 0 ? invocation->settings.words.items[0].text : NULL;
+/* The id or name that was given, a name in the form of certificates; NULL: none. */
+static const char *word_of(struct air_invocation *invocation) {
+    struct air_settings *settings = &invocation->settings;
+    const char *word = settings->words.count > 0 ? settings->words.items[0].text : NULL;
+    struct air_buffer name;
+
+    if (word == NULL) {
+        return NULL;
+    }
+    air_buffer_init(&name, PATH_SIZE_MAX);
+    if (air_hostname_read(air_span_text(word), &name, NULL) == AIR_OK) {
+        const char *text = air_pool_text(&settings->pool, air_buffer_span(&name));
+
+        word = text != NULL ? text : word;
+    }
+    air_buffer_deinit(&name);
+    return word;
 }
 
 enum air_exit air_command_list(struct air_invocation *invocation) {
@@ -175,7 +191,8 @@ static bool ask_to_renew(const struct air_plan *plan, const char *name, enum air
 
 enum air_exit air_command_renew(struct air_invocation *invocation) {
     const struct air_settings *settings = &invocation->settings;
-    const char *name = word_of(invocation);
+    const char *const name_given = word_of(invocation);
+    const char *name = name_given;
     struct air_buffer reason;
     struct air_plan plan;
     enum air_exit status = air_invocation_plan(invocation, AIR_PURPOSE_REPORT, &plan);
@@ -186,6 +203,11 @@ enum air_exit air_command_renew(struct air_invocation *invocation) {
     }
     if (name == NULL && settings->by_flags.names.count > 0) {
         name = settings->by_flags.names.items[0].text;
+    }
+    if (name != NULL && strcspn(name, " \t\r\n?#%") != strlen(name)) {
+        fprintf(stderr, "thinair: renew: give a certificate's id or one of its names\n");
+        air_plan_deinit(&plan);
+        return AIR_EXIT_WRONG_USE;
     }
     is_answered = ask_to_renew(&plan, name, &status);
     if (is_answered && status == AIR_EXIT_DONE) {
@@ -204,7 +226,7 @@ enum air_exit air_command_renew(struct air_invocation *invocation) {
         return AIR_EXIT_WRONG_USE;
     }
     air_plan_deinit(&plan);
-    return is_answered ? status : air_issue_renewal(invocation, word_of(invocation));
+    return is_answered ? status : air_issue_renewal(invocation, name_given);
 }
 
 enum air_exit air_command_config(struct air_invocation *invocation) {
