@@ -203,7 +203,8 @@ struct air_status {
     air_span last_error;     /* empty after a success */
 };
 
-/* How many lineages there are, and one of them: index from 0. AIR_ERR_NOT_FOUND beyond the end. */
+/* How many lineages there are, and one of them: index from 0; removing a certificate may change the
+ * order. AIR_ERR_NOT_FOUND beyond the end. */
 AIR_API size_t air_engine_lineages_count(const struct air_engine *engine);
 AIR_API AIR_MUST_CHECK enum air_error air_engine_status(
     struct air_engine *engine, size_t index, struct air_status *out);

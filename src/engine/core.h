@@ -7,7 +7,7 @@
  */
 
 #include "src/engine/desk.h"
-#include "src/engine/inventory.h"
+#include "src/engine/ids.h"
 
 #define AIR_TARGET_SIZE_MAX 64
 
@@ -30,6 +30,7 @@ struct air_engine {
     struct air_certificate **certificates;
     size_t certificates_count;
     size_t certificates_capacity;
+    struct air_ids ids;             /* places in certificates */
     size_t lineages_count;          /* of all certificates */
     struct air_issuance *issuances; /* under way, a list */
     size_t issuances_count;

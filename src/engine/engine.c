@@ -73,6 +73,7 @@ void air_engine_free(struct air_engine *engine) {
         engine->certificates, engine->certificates_capacity * sizeof *engine->certificates);
     air_memory_free(
         engine->authorities, engine->authorities_capacity * sizeof *engine->authorities);
+    air_ids_deinit(&engine->ids);
     air_queue_deinit(&engine->queue);
     air_desk_deinit(&engine->desk);
     air_memory_free(engine, sizeof *engine);
@@ -123,13 +124,9 @@ enum air_error air_engine_authority_set(
     return error;
 }
 
+/* Its place, or AIR_ID_NOWHERE. */
 static size_t find_certificate(const struct air_engine *engine, air_span id) {
-    size_t index = 0;
-    while (index < engine->certificates_count &&
-           !air_span_equal(air_certificate_id(engine->certificates[index]), id)) {
-        index++;
-    }
-    return index;
+    return air_ids_find(&engine->ids, engine->certificates, id);
 }
 
 /* To be looked at now; one that is being worked on already is looked at again when that is over,
@@ -171,25 +168,29 @@ enum air_error air_engine_certificate_set(
         error = reserve((void ***)&engine->certificates, engine->certificates_count,
             &engine->certificates_capacity);
     }
+    if (error == AIR_OK) {
+        error = air_ids_reserve(&engine->ids, engine->certificates, engine->certificates_count,
+            engine->certificates_count + 1);
+    }
     if (error != AIR_OK) {
         air_certificate_free(fresh);
         return error;
     }
     const size_t index = find_certificate(engine, air_certificate_id(fresh));
-    if (index < engine->certificates_count &&
-        air_certificate_is_same(fresh, engine->certificates[index])) {
+    if (index != AIR_ID_NOWHERE && air_certificate_is_same(fresh, engine->certificates[index])) {
         air_certificate_free(fresh); /* what is under way goes on */
         return AIR_OK;
     }
-    if (index < engine->certificates_count) {
+    if (index != AIR_ID_NOWHERE) {
         leave(engine, engine->certificates[index]);
         inherit(fresh, engine->certificates[index]);
         engine->lineages_count -= engine->certificates[index]->lineages_count;
         air_certificate_free(engine->certificates[index]);
+        engine->certificates[index] = fresh;
     } else {
-        engine->certificates_count++;
+        engine->certificates[engine->certificates_count++] = fresh;
+        air_ids_add(&engine->ids, engine->certificates, engine->certificates_count - 1);
     }
-    engine->certificates[index] = fresh;
     engine->lineages_count += fresh->lineages_count;
     for (size_t i = 0; i < fresh->lineages_count; i++) {
         queue_now(engine, &fresh->lineages[i]);
@@ -199,21 +200,26 @@ enum air_error air_engine_certificate_set(
 
 enum air_error air_engine_certificate_remove(struct air_engine *engine, air_span id) {
     const size_t index = find_certificate(engine, id);
-    if (index == engine->certificates_count) {
+    if (index == AIR_ID_NOWHERE) {
         return AIR_ERR_NOT_FOUND;
     }
-    leave(engine, engine->certificates[index]);
-    engine->lineages_count -= engine->certificates[index]->lineages_count;
-    air_certificate_free(engine->certificates[index]);
+    struct air_certificate *certificate = engine->certificates[index];
+    const size_t last = engine->certificates_count - 1;
+    leave(engine, certificate);
+    engine->lineages_count -= certificate->lineages_count;
+    air_ids_remove(&engine->ids, engine->certificates, index);
+    if (index != last) {
+        air_ids_move(&engine->ids, engine->certificates, last, index);
+        engine->certificates[index] = engine->certificates[last];
+    }
     engine->certificates_count--;
-    memmove(&engine->certificates[index], &engine->certificates[index + 1],
-        (engine->certificates_count - index) * sizeof engine->certificates[0]);
+    air_certificate_free(certificate);
     return AIR_OK;
 }
 
 enum air_error air_engine_certificate_renew(struct air_engine *engine, air_span id) {
     const size_t index = find_certificate(engine, id);
-    if (index == engine->certificates_count) {
+    if (index == AIR_ID_NOWHERE) {
         return AIR_ERR_NOT_FOUND;
     }
     struct air_certificate *certificate = engine->certificates[index];
@@ -227,7 +233,7 @@ enum air_error air_engine_certificate_renew(struct air_engine *engine, air_span 
 
 enum air_error air_engine_certificate_retry(struct air_engine *engine, air_span id) {
     const size_t index = find_certificate(engine, id);
-    if (index == engine->certificates_count) {
+    if (index == AIR_ID_NOWHERE) {
         return AIR_ERR_NOT_FOUND;
     }
     struct air_certificate *certificate = engine->certificates[index];
