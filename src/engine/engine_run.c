@@ -173,7 +173,7 @@ static void wake_siblings(struct air_engine *engine, const struct air_lineage *l
     struct air_certificate *certificate = lineage->certificate;
     for (size_t i = 0; i < certificate->lineages_count; i++) {
         struct air_lineage *sibling = &certificate->lineages[i];
-        if (sibling != lineage && sibling->issuance == NULL) {
+        if (sibling != lineage && sibling->issuance == NULL && !air_issuance_is_held_up(sibling)) {
             rest(engine, sibling);
         }
     }

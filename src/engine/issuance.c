@@ -30,7 +30,7 @@ static const struct air_step steps[AIR_STEPS_COUNT] = {
         air_commit_accept_install, NULL,
         TO(INSTALL_STORED) | TO(LIST) | TO(READ_GENERATION) | TO(DECIDE) | FAILS},
     [AIR_STEP_DECIDE] = {"decide", air_prepare_request_decide, NULL, NULL,
-        TO(LOCK) | TO(AUTHORITY) | TO(SETTLE) | TO(UNLOCK)},
+        TO(LOCK) | TO(AUTHORITY) | TO(COMMIT) | TO(SETTLE) | TO(UNLOCK)},
     [AIR_STEP_LOCK] = {"lock", air_prepare_request_lock, air_prepare_accept_lock, NULL,
         TO(READ) | FAILS},
     [AIR_STEP_AUTHORITY] = {"authority", air_prepare_request_authority, NULL, NULL,
@@ -217,8 +217,12 @@ bool air_issuance_is_held_up(const struct air_lineage *lineage) {
     for (size_t i = 0; i < certificate->lineages_count; i++) {
         const struct air_lineage *sibling = &certificate->lineages[i];
         const struct air_issuance *other = sibling->issuance;
-        if (sibling != lineage && other != NULL &&
-            (other->has_lock || (other->job.step == AIR_STEP_LOCK && other->job.open_id != 0))) {
+        if (sibling == lineage || other == NULL || other->job.is_over) {
+            continue;
+        }
+        const bool is_loading = other->job.step < AIR_STEP_LOCK;
+        if (other->has_lock || (other->job.step == AIR_STEP_LOCK && other->job.open_id != 0) ||
+            (is_loading && sibling < lineage)) {
             return true;
         }
     }

@@ -134,8 +134,8 @@ void air_issuance_free(struct air_issuance *issuance);
 /* Whether there is a place for one more order. */
 bool air_issuance_has_place(const struct air_engine *engine);
 
-/* Whether another key type of the same certificate is at work: they are ordered one after the
- * other. */
+/* Whether another key type of the same certificate is at work, or may be about to and comes first:
+ * they are ordered one after the other, as they were asked for. */
 bool air_issuance_is_held_up(const struct air_lineage *lineage);
 
 /* The authority's state changed while this issuance waits for it. */

@@ -13,6 +13,9 @@
 #include "src/base/span.h"
 #include "src/engine/issuance.h"
 
+/* How soon live/ is tried again when it could not be written. */
+#define SETTLE_PAUSE_MS AIR_MINUTE_MS
+
 enum air_error air_commit_request_certificate(struct air_job *job) {
     return air_job_exchange(job, AIR_EXCHANGE_KID, air_issuance_of(job)->order.certificate,
         air_span_text(NULL), AIR_CHAIN_SIZE_MAX);
@@ -326,7 +329,8 @@ enum air_error air_commit_accept_settle(struct air_job *job, const struct air_re
     adopt(issuance);
     if (result->error != AIR_OK) {
         /* Served and committed all the same: only what is for other programs, and the clean-up, are
-         * missing. */
+         * missing. They are tried again. */
+        issuance->lineage->next_ms = job->engine->now.wall_ms + SETTLE_PAUSE_MS;
         air_engine_report_lineage(job->engine, AIR_EVENT_STORAGE_FAILED, issuance->lineage,
             result->explanation.size > 0 ? result->explanation
                                          : air_span_text(air_error_text(result->error)));

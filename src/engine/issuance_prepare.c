@@ -50,16 +50,28 @@ static void take_over_history(struct air_issuance *issuance) {
 }
 
 /* Whether the order under way has brought what is served, and only its end was missed. */
-static bool is_committed(const struct air_issuance *issuance) {
-    return can_resume(issuance) && issuance->has_pointer &&
-           issuance->pointer == issuance->record.generation &&
-           issuance->pointer == issuance->lineage->generation && issuance->lineage->is_current;
+static bool has_ended(const struct air_issuance *issuance) {
+    return can_resume(issuance) && issuance->record.generation == issuance->lineage->generation &&
+           issuance->lineage->is_current;
 }
 
 static void swap(struct air_buffer *a, struct air_buffer *b) {
     const struct air_buffer kept = *a;
     *a = *b;
     *b = kept;
+}
+
+/* Go on where it ended, without asking the CA again. What no pointer names is committed first. */
+static enum air_error settle_stored(struct air_issuance *issuance) {
+    const struct air_crypto *crypto = issuance->job.engine->crypto;
+    const enum air_error error = crypto->sha256(
+        crypto->self, air_buffer_span(&issuance->chain), issuance->manifest.chain_sha256);
+    if (error == AIR_OK) {
+        swap(&issuance->new_chain, &issuance->chain);
+        swap(&issuance->key_pem, &issuance->chain_key);
+        air_job_enter(&issuance->job, issuance->is_searching ? AIR_STEP_COMMIT : AIR_STEP_SETTLE);
+    }
+    return error;
 }
 
 enum air_error air_prepare_request_decide(struct air_job *job) {
@@ -70,11 +82,8 @@ enum air_error air_prepare_request_decide(struct air_job *job) {
     lineage->is_loaded = true;
     lineage->next_ms = due_ms;
     take_over_history(issuance);
-    if (issuance->has_lock && is_committed(issuance)) {
-        swap(&issuance->new_chain, &issuance->chain);
-        swap(&issuance->key_pem, &issuance->chain_key);
-        air_job_enter(job, AIR_STEP_SETTLE);
-        return AIR_OK;
+    if (issuance->has_lock && has_ended(issuance)) {
+        return settle_stored(issuance);
     }
     air_buffer_clear(&issuance->chain_key);
     if (due_ms > now_ms) {

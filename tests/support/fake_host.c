@@ -12,6 +12,7 @@
 
 #include "src/base/memory.h"
 #include "src/base/span.h"
+#include "tests/support/memory_storage.h"
 
 /* A run that needs more actions than this goes in a circle. */
 #define ACTIONS_MAX 200000
@@ -69,6 +70,7 @@ enum air_error air_fake_host_start(struct air_fake_host *host) {
     const struct air_engine_config config = {.size = sizeof config, .crypto = host->crypto};
     host->is_dead = false;
     host->die_at = 0;
+    host->dies_after_puts = 0;
     const uint64_t count_before = arm(host);
     enum air_error error = air_engine_new(&config, &host->engine);
     disarm(host, count_before);
@@ -312,19 +314,29 @@ static void describe(struct air_fake_host *host, const struct air_action *action
     note(host, detail.size > 0 ? " " : "", detail);
 }
 
+/* The last action: before it, in the middle of it, or after it but unheard of. True: it is still to
+ * be carried out. */
+static bool die(struct air_fake_host *host, const struct air_action *action) {
+    host->is_dead = true;
+    host->was_in_the_middle = host->dies_after_puts > 0 && action->kind == AIR_ACTION_WRITE &&
+                              action->write.puts_count > host->dies_after_puts;
+    if (host->was_in_the_middle) {
+        air_memory_storage_stop_at_put(host->storage, host->dies_after_puts + 1, AIR_ERR_STORAGE);
+    }
+    return host->dies_after || host->was_in_the_middle;
+}
+
 static void perform(struct air_fake_host *host, const struct air_action *action) {
     struct holding holding = {0};
     struct air_result result = {0};
     const uint64_t id = action->id;
     host->actions_count++;
     const bool is_last = host->die_at == host->actions_count;
-    if (is_last && !host->dies_after) {
-        host->is_dead = true;
+    if (is_last && !die(host, action)) {
         return;
     }
     carry(host, action, &holding, &result);
     if (is_last) {
-        host->is_dead = true;
         if (action->kind == AIR_ACTION_GENERATE_KEY) { /* keys die with their process */
             host->crypto->key_free(host->crypto->self, result.generate_key.key);
         }

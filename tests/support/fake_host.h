@@ -32,7 +32,9 @@ struct air_fake_host {
      * hears. */
     uint64_t die_at;
     bool dies_after;
+    size_t dies_after_puts; /* not 0: in the middle of a write, when so many of its puts are done */
     bool is_dead;
+    bool was_in_the_middle; /* of a write, when it died */
 
     /* The next action of this kind is carried out, but its result is told only by
      * air_fake_host_release; 0: none. */

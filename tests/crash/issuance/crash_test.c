@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is proven: an engine that dies at any point of an issuance takes up the same order, and
- * never finalizes two. How: a run without a crash tells how many actions there are; then one run
- * per action and per half (before it is carried out, after it but before the engine hears of it)
- * dies there, a new engine starts on what is stored, and the end is looked at: served, one order,
- * one finalized. The one gap that RFC 8555 leaves, between sending newOrder and storing its URL,
- * may leave one order that is never finalized; those runs are counted. A second sweep dies twice.
+ * What is proven: an engine that dies at any point of an issuance takes up the same order, never
+ * finalizes two, and brings it to its very end: no attempt counts as failed, live/ has what is
+ * served. How: a run without a crash tells how many actions there are; then one run per action and
+ * part (before it is carried out, after each put of a write, after it but before the engine hears
+ * of it) dies there, a new engine starts on what is stored, and the end is looked at. The one gap
+ * that RFC 8555 leaves, between sending newOrder and storing its URL, may leave one order that is
+ * never finalized; those runs are counted. A second sweep dies twice; a third does not die, but
+ * has a storage that is full for an hour.
  */
 
 #include <stdio.h>
 #include <string.h>
 
+#include "src/base/span.h"
 #include "tests/support/fake_crypto.h"
 #include "tests/support/fake_host.h"
 #include "tests/support/memory_storage.h"
@@ -92,19 +95,68 @@ struct outcome {
     size_t runs;
 };
 
-static void check(struct world *world, const struct scenario *scenario, uint64_t at, bool is_after,
+/* Where a process dies. */
+struct death {
+    uint64_t at; /* action, counted from 1 */
+    bool is_after;
+    size_t puts; /* not 0: after so many puts of a write */
+};
+
+static enum air_error read_record(struct world *world, const char *room, enum air_key_type type,
+    const char *name, struct air_buffer *out) {
+    char path[200];
+    uint64_t version = 0;
+    (void)snprintf(path, sizeof path, "%s/example.net/%s/%s", room, air_key_type_text(type), name);
+    air_buffer_clear(out);
+    return world->storage->read(world->storage->self, air_span_text(path), out, &version);
+}
+
+/* The newest generation; one that got no further than its key is none. */
+static enum air_error read_newest(
+    struct world *world, enum air_key_type type, struct air_buffer *out) {
+    static const char *const chains[] = {"generations/000003/fullchain.pem",
+        "generations/000002/fullchain.pem", "generations/000001/fullchain.pem"};
+    enum air_error error = AIR_ERR_NOT_FOUND;
+    for (size_t i = 0; i < 3 && error == AIR_ERR_NOT_FOUND; i++) {
+        error = read_record(world, "certificates", type, chains[i], out);
+    }
+    return error;
+}
+
+/* Other programs find the newest generation in live/, and no order is under way. */
+static bool is_settled(struct world *world, const struct scenario *scenario) {
+    bool is_good = true;
+    struct air_buffer chain;
+    struct air_buffer live;
+    air_buffer_init(&chain, AIR_STORAGE_VALUE_SIZE_MAX);
+    air_buffer_init(&live, AIR_STORAGE_VALUE_SIZE_MAX);
+    for (size_t i = 0; i < scenario->key_types_count && is_good; i++) {
+        const enum air_key_type type = key_types[i];
+        is_good =
+            read_newest(world, type, &chain) == AIR_OK &&
+            read_record(world, "live", type, "fullchain.pem", &live) == AIR_OK &&
+            air_span_equal(air_buffer_span(&chain), air_buffer_span(&live)) &&
+            read_record(world, "certificates", type, "order.json", &live) == AIR_ERR_NOT_FOUND;
+    }
+    air_buffer_deinit(&chain);
+    air_buffer_deinit(&live);
+    return is_good;
+}
+
+static void check(struct world *world, const struct scenario *scenario, const struct death *death,
     struct outcome *outcome) {
     const size_t generations = scenario->is_renewal ? 2 : 1;
     const size_t wanted = generations * scenario->key_types_count;
     const size_t orders = air_fake_ca_counts(world->host.cas[0]).orders;
     const size_t finalized = air_fake_ca_counts(world->host.cas[0]).finalized;
     if (world->host.served_generation < generations || finalized != wanted || orders < wanted ||
-        orders > wanted + 1) {
-        print_message(
-            "%s, died %s action %llu: generation %u served, %zu orders, %zu finalized\n%.*s",
-            scenario->name, is_after ? "after" : "before", (unsigned long long)at,
-            world->host.served_generation, orders, finalized, (int)world->host.transcript.size,
-            (const char *)world->host.transcript.data);
+        orders > wanted + 1 || !is_settled(world, scenario) ||
+        (death->at > 0 && world->host.events_count[AIR_EVENT_ATTEMPT_FAILED] > 0)) {
+        print_message("%s, died %s action %llu, %zu puts: generation %u served, %zu orders, "
+                      "%zu finalized\n%.*s",
+            scenario->name, death->is_after ? "after" : "before", (unsigned long long)death->at,
+            death->puts, world->host.served_generation, orders, finalized,
+            (int)world->host.transcript.size, (const char *)world->host.transcript.data);
         fail();
     }
     outcome->orphans += orders - wanted;
@@ -116,32 +168,38 @@ static uint64_t count_actions(const struct scenario *scenario) {
     struct outcome outcome = {0};
     begin(&world, scenario);
     live_on(&world, scenario);
-    check(&world, scenario, 0, false, &outcome);
+    check(&world, scenario, &(struct death){0}, &outcome);
     assert_int_equal(outcome.orphans, 0);
     const uint64_t count = world.host.actions_count;
     end(&world);
     return count;
 }
 
-static void run_once(const struct scenario *scenario, uint64_t at, bool is_after,
+/* False: there is no such point. */
+static bool run_once(const struct scenario *scenario, const struct death *death,
     uint64_t again_after, struct outcome *outcome) {
     struct world world;
     begin(&world, scenario);
-    world.host.die_at = at;
-    world.host.dies_after = is_after;
+    world.host.die_at = death->at;
+    world.host.dies_after = death->is_after;
+    world.host.dies_after_puts = death->puts;
     live_on(&world, scenario);
+    const bool was_there = death->puts == 0 || world.host.was_in_the_middle;
     die(&world, scenario);
     if (again_after > 0) {
         world.host.die_at = world.host.actions_count + again_after;
-        world.host.dies_after = !is_after;
+        world.host.dies_after = !death->is_after;
         recover(&world);
         if (world.host.is_dead) {
             die(&world, scenario);
         }
     }
     recover(&world);
-    check(&world, scenario, at, is_after, outcome);
+    if (was_there) {
+        check(&world, scenario, death, outcome);
+    }
     end(&world);
+    return was_there;
 }
 
 static const struct scenario scenarios[] = {
@@ -157,8 +215,11 @@ static void resumes_after_a_crash_at_every_point(void **state) {
         struct outcome outcome = {0};
         const uint64_t actions = count_actions(&scenarios[i]);
         for (uint64_t at = 1; at <= actions; at++) {
-            run_once(&scenarios[i], at, false, 0, &outcome);
-            run_once(&scenarios[i], at, true, 0, &outcome);
+            run_once(&scenarios[i], &(struct death){at, false, 0}, 0, &outcome);
+            run_once(&scenarios[i], &(struct death){at, true, 0}, 0, &outcome);
+            for (size_t puts = 1;
+                 run_once(&scenarios[i], &(struct death){at, false, puts}, 0, &outcome); puts++) {
+            }
         }
         print_message(
             "%s: %zu crash points, all resumed; %zu unfinalized orders left in the one gap\n",
@@ -175,17 +236,39 @@ static void resumes_after_two_crashes(void **state) {
     for (uint64_t at = 1; at <= actions; at++) {
         for (uint64_t again = 1; again <= 12; again++) {
             struct outcome one = {0};
-            run_once(scenario, at, again % 2 == 0, again, &one);
+            const struct death death = {at, again % 2 == 0, 0};
+            run_once(scenario, &death, again, &one);
             outcome.runs += one.runs;
         }
     }
     print_message("two crashes: %zu pairs, all resumed\n", outcome.runs);
 }
 
+/* Not a crash: from some put on, nothing can be stored for an hour. */
+static void settles_when_a_full_storage_has_room_again(void **state) {
+    (void)state;
+    const struct scenario *scenario = &scenarios[0];
+    struct outcome outcome = {0};
+    uint64_t puts = 1; /* of a run that is never stopped: more than the first */
+    for (uint64_t at = 1; at <= puts; at++) {
+        struct world world;
+        begin(&world, scenario);
+        air_memory_storage_stop_at_put(world.storage, at, AIR_ERR_STORAGE_FULL);
+        air_fake_host_pass(&world.host, DAY_MS / 24);
+        air_memory_storage_stop_at_put(world.storage, 0, AIR_OK);
+        live_on(&world, scenario);
+        check(&world, scenario, &(struct death){0}, &outcome);
+        puts = at == 1 ? air_memory_storage_put_count(world.storage) : puts;
+        end(&world);
+    }
+    print_message("storage full at %zu points, all settled\n", outcome.runs);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resumes_after_a_crash_at_every_point),
         cmocka_unit_test(resumes_after_two_crashes),
+        cmocka_unit_test(settles_when_a_full_storage_has_room_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

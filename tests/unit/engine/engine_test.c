@@ -368,6 +368,32 @@ static void ignores_results_that_come_late_or_twice(void **state) {
     assert_int_equal(world->host.served_generation, 1);
 }
 
+/* The second key type's records are there long before the first one's. */
+static void orders_key_types_in_turn_however_slow_storage_is(void **state) {
+    static const enum air_key_type types[] = {AIR_KEY_ECDSA_P256, AIR_KEY_RSA_2048};
+    const struct air_record records[] = {
+        {.error = AIR_ERR_NOT_FOUND}, {.error = AIR_ERR_NOT_FOUND}, {.error = AIR_ERR_NOT_FOUND}};
+    const struct air_result nothing = {.read = {.records = records, .records_count = 3}};
+    struct world *world = *state;
+    struct air_buffer *transcript = &world->host.transcript;
+    const struct air_action *action = NULL;
+    assert_ok(air_fake_host_add(&world->host, "example.net", types, 2));
+    assert_ok(air_engine_next(world->host.engine, world->host.now, &action));
+    assert_int_equal(action->kind, AIR_ACTION_READ);
+    const uint64_t slow = action->id;
+    air_fake_host_run(&world->host);
+    assert_null(memmem(transcript->data, transcript->size, "lock ", 5));
+    assert_ok(air_engine_complete(world->host.engine, slow, &nothing, world->host.now));
+    air_fake_host_pass(&world->host, 60000);
+    air_buffer_append_byte(transcript, 0);
+    const char *text = (const char *)transcript->data;
+    const char *first = strstr(text, "put live/example.net/ecdsa-p256/");
+    const char *second = strstr(text, "put certificates/example.net/rsa-2048/order.json");
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_true(first < second);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
@@ -396,6 +422,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(keeps_pauses_when_the_clock_is_set_back, begin, end),
         cmocka_unit_test_setup_teardown(follows_no_url_to_another_host, begin, end),
         cmocka_unit_test_setup_teardown(ignores_results_that_come_late_or_twice, begin, end),
+        cmocka_unit_test_setup_teardown(
+            orders_key_types_in_turn_however_slow_storage_is, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
