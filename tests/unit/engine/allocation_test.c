@@ -168,6 +168,24 @@ static void live_with_a_change_in_the_middle(struct world *world) {
     air_fake_host_pass(&world->host, 60000);
 }
 
+/* The result of this action is told minutes after its time limit. */
+static void live_with_a_late_result(struct world *world, enum air_action_kind kind) {
+    start(world);
+    add(world, NULL, 0);
+    world->host.held_kind = (int)kind;
+    air_fake_host_pass(&world->host, 2 * 60000);
+    air_fake_host_release(&world->host);
+    air_fake_host_pass(&world->host, 5 * 60000);
+}
+
+static void live_with_a_late_lock(struct world *world) {
+    live_with_a_late_result(world, AIR_ACTION_LOCK);
+}
+
+static void live_with_a_late_publication(struct world *world) {
+    live_with_a_late_result(world, AIR_ACTION_PUBLISH);
+}
+
 static const struct life lives[] = {
     {"issue", NULL, live_from_nothing, 1, 0, 0},
     {"start again", prepare_issued, live_from_nothing, 1, 0, 0},
@@ -178,6 +196,8 @@ static const struct life lives[] = {
     {"fail a validation", NULL, live_through_a_failed_validation, 1, 1, 0},
     {"two key types", NULL, live_with_two_key_types, 1, 0, 0},
     {"change in the middle", NULL, live_with_a_change_in_the_middle, 1, 0, 0},
+    {"a late lock", NULL, live_with_a_late_lock, 1, 2, 0},
+    {"a late publication", NULL, live_with_a_late_publication, 1, 1, 0},
 };
 
 /* Live once; returns how many allocations the engine made. */
