@@ -2,8 +2,8 @@
 /*
  * A server on loopback and a driver that believes its root: what the tests of HTTP start from.
  *
- * What the server answers is each test's script. Invariant: the server's thread writes the scene
- * only while the client waits for its answer.
+ * What the server answers is each test's script. Invariant: the server's threads write the scene
+ * one at a time, and only while the client waits for its answer.
  */
 #include "tests/unit/driver/scene.h"
 
@@ -19,10 +19,12 @@ static void on_request(void *context, struct air_test_exchange *exchange) {
     struct air_scene *scene = context;
     void (*answer)(struct air_scene * scene, struct air_test_exchange * exchange) = scene->answer;
 
+    pthread_mutex_lock(&scene->lock);
     snprintf(scene->request, sizeof(scene->request), "%.*s%.*s", (int)exchange->head.size,
         (const char *)exchange->head.data, (int)exchange->body.size,
         (const char *)exchange->body.data);
     scene->requests_count++;
+    pthread_mutex_unlock(&scene->lock);
     answer(scene, exchange);
 }
 
@@ -52,6 +54,7 @@ void air_scene_serve(struct air_scene *scene, const char *name) {
 void air_scene_init(struct air_scene *scene,
     void (*answer)(struct air_scene *scene, struct air_test_exchange *exchange)) {
     memset(scene, 0, sizeof(*scene));
+    pthread_mutex_init(&scene->lock, NULL);
     scene->answer = answer;
     scene->pki = air_test_pki_new();
     air_scene_write_trust(scene, air_test_pki_root(scene->pki));

@@ -4,6 +4,8 @@
 
 /* A server on loopback, a client that believes its root, and the request that a test sends. */
 
+#include <pthread.h>
+
 #include "tests/support/test_pki.h"
 #include "tests/unit/driver/harness.h"
 #include "tests/unit/driver/https_server.h"
@@ -18,7 +20,8 @@ struct air_scene {
 
     /* what the server does: the script of a test */
     void (*_Atomic answer)(struct air_scene *scene, struct air_test_exchange *exchange);
-    char request[2048]; /* the latest one */
+    pthread_mutex_t lock; /* of what follows: each connection has a thread */
+    char request[2048];   /* the latest one */
     unsigned requests_count;
 };
 
