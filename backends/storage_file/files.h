@@ -8,12 +8,13 @@
  * A status is what a struct air_files_system call answers: a negative errno is a failure. Whoever
  * turns one into an enum air_error also notes the sentence for explain().
  *
- * The lock file <state>/lock carries the kernel's locks and, while a write is going on, a note: the
- * folder it works in. A process that dies in the middle leaves its note behind, and the next writer
- * settles that folder: what is visible there becomes durable, temporary files go.
+ * The lock file <state>/lock carries the kernel's locks and, while a write is going on, its note: the
+ * folder it works in. A process that dies in the middle leaves notes behind, and the next writer
+ * settles those folders: what is visible there becomes durable, temporary files go.
  */
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "backends/storage_file/system.h"
@@ -59,6 +60,23 @@ struct air_files_locks {
     struct air_files_held *held;
 };
 
+/* Writes that are under way at once, at most. */
+#define AIR_FILES_WRITERS_MAX 16
+
+/* A write needs every scope. */
+#define AIR_FILES_SCOPES_ALL UINT64_MAX
+
+struct air_files_writers {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool is_taking;  /* a thread waits for other processes */
+    bool is_held;    /* the write byte is ours, and there is a writer */
+    bool is_closing; /* nobody joins before it was given back */
+    unsigned joined_count;
+    unsigned active_count;
+    uint64_t scopes[AIR_FILES_WRITERS_MAX]; /* of each writer; 0: none */
+};
+
 struct air_files {
     struct air_storage port;
     const struct air_files_system *system;
@@ -66,8 +84,8 @@ struct air_files {
     uid_t owner; /* of the state directory */
     bool is_read_only;
     bool has_open_beneath;
-    pthread_mutex_t write_mutex; /* one write at a time; guards temporaries_count */
-    uint64_t temporaries_count;
+    atomic_uint_least64_t temporaries_count;
+    struct air_files_writers writers;
     struct air_files_locks locks;
     struct air_files_failures failures;
     size_t path_size;
@@ -154,19 +172,37 @@ enum air_error air_files_lock_take(struct air_files *files, const struct air_fil
 enum air_error air_files_lock_give(struct air_files *files, const struct air_files_path *path);
 
 /*
- * Be the only writer of this state directory, and settle what a dead one left. patience_ms: how
- * long to wait for another process. AIR_ERR_BUSY: it did not end. The caller holds write_mutex.
+ * Keep every other process from writing, and settle what a dead one left. patience_ms: how long to
+ * wait. AIR_ERR_BUSY: another one did not end.
  */
-enum air_error air_files_write_begin(struct air_files *files, uint32_t patience_ms);
+enum air_error air_files_lock_take_write(struct air_files *files, uint32_t patience_ms);
+void air_files_lock_give_write(struct air_files *files);
 
-/* Leave the note that a write now works in this folder. */
-void air_files_write_note(struct air_files *files, const char *folder);
-
-/* Let other writers in. The note goes only when all that is visible is durable. */
-void air_files_write_end(struct air_files *files, bool is_settled);
+/* Leave the note that this writer now works in that folder; take it back. */
+void air_files_note_write(struct air_files *files, unsigned writer, const char *folder);
+void air_files_note_clear(struct air_files *files, unsigned writer);
 
 /* Release every lock this process holds and close the lock file. */
 void air_files_locks_close(struct air_files *files);
+
+/* ---- writers.c: who writes when ---- */
+
+void air_files_writers_init(struct air_files_writers *writers);
+void air_files_writers_deinit(struct air_files_writers *writers);
+
+/* The set, of one bit, of what a write to this record must have for itself: the first two folders
+ * on its way. */
+uint64_t air_files_write_scope(const struct air_files_path *path);
+
+/*
+ * Begin a write that has these scopes for itself. *writer: whose note is whose. AIR_ERR_BUSY:
+ * another process wrote for longer than patience_ms.
+ */
+enum air_error air_files_write_begin(
+    struct air_files *files, uint64_t scopes, uint32_t patience_ms, unsigned *writer);
+
+/* End it. The note goes only when all that is visible is durable. */
+void air_files_write_end(struct air_files *files, unsigned writer, bool is_settled);
 
 /* ---- state.c: the state directory itself ---- */
 

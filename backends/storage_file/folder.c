@@ -24,6 +24,9 @@
 /* openat2(2): a rename elsewhere may race with the walk; it is asked again. */
 #define OPEN_TRIES_MAX 16
 
+/* Times that another write may prune a folder before something is put into it. */
+#define MAKE_TRIES_MAX 16
+
 /*
  * How far a sweep goes. After a process died, its note leads to the one folder that matters; a
  * sweep helps after a power cut, and start-up must not grow with the number of certificates.
@@ -42,6 +45,7 @@ struct sweep {
 
 static int walk(struct air_files *files, const char *path, int flags);
 static int open_segment(struct air_files *files, int folder, const char *segment, int flags);
+static int make_folders(struct air_files *files, const char *path);
 static int make_segment(struct air_files *files, int folder, const char *segment, int *out);
 static enum air_error check_folder(struct air_files *files, const char *path, int folder);
 static int remove_folder(struct air_files *files, const char *path, size_t path_size);
@@ -83,16 +87,8 @@ enum air_error air_files_folder_make(
     *out = -1;
 
     int folder = air_files_folder_open(files, folder_path);
-    if (folder == -ENOENT) {
-        char segment[AIR_STORAGE_SEGMENT_SIZE_MAX + 1];
-        const char *rest = folder_path;
-        folder = air_files_folder_open(files, "");
-        while (folder >= 0 && cut_segment(&rest, segment)) {
-            int child = -1;
-            int status = make_segment(files, folder, segment, &child);
-            (void)files->system->close(files->system->context, folder);
-            folder = status < 0 ? status : child;
-        }
+    for (int i = 0; i < MAKE_TRIES_MAX && folder == -ENOENT; i++) {
+        folder = make_folders(files, folder_path);
     }
     if (folder < 0) {
         return air_files_fail(files, folder_path, "the folder cannot be made or opened", folder);
@@ -204,6 +200,20 @@ static int open_segment(struct air_files *files, int folder, const char *segment
         return -ELOOP;
     }
     return file;
+}
+
+/* Make what is missing on the way to this folder, and open it. A status; -ENOENT: another write
+ * pruned a folder of the way that was still empty. */
+static int make_folders(struct air_files *files, const char *path) {
+    char segment[AIR_STORAGE_SEGMENT_SIZE_MAX + 1];
+    int folder = air_files_folder_open(files, "");
+    while (folder >= 0 && cut_segment(&path, segment)) {
+        int child = -1;
+        int status = make_segment(files, folder, segment, &child);
+        (void)files->system->close(files->system->context, folder);
+        folder = status < 0 ? status : child;
+    }
+    return folder;
 }
 
 static int make_segment(struct air_files *files, int folder, const char *segment, int *out) {

@@ -30,8 +30,9 @@
 
 #define PAUSE_MAX_MS 16
 
-/* A note: '/', the folder's path, a line feed. Without one the file begins with a line feed. */
-#define NOTE_SIZE_MAX (AIR_STORAGE_PATH_SIZE_MAX + 2)
+/* Every writer has room for a note: '/', the folder's path, a line feed. Without one the room is
+ * empty or begins with a line feed. */
+#define NOTE_SIZE (AIR_STORAGE_PATH_SIZE_MAX + 2)
 
 struct air_files_held {
     int64_t offset;
@@ -46,7 +47,9 @@ static enum air_error hold(struct air_files *files, int64_t offset, const char *
 static int64_t lock_offset(const struct air_files_path *path);
 static int take_write(struct air_files *files, uint32_t patience_ms);
 static int wait_for(struct air_files *files, int64_t offset, uint32_t *patience_ms);
+static int64_t note_offset(unsigned writer);
 static void settle(struct air_files *files);
+static void settle_folder(struct air_files *files, air_span note);
 static int set_lock(struct air_files *files, int type, int64_t offset, int64_t size);
 
 enum air_error air_files_lock_take(struct air_files *files, const struct air_files_path *path) {
@@ -84,7 +87,7 @@ enum air_error air_files_lock_give(struct air_files *files, const struct air_fil
     return error;
 }
 
-enum air_error air_files_write_begin(struct air_files *files, uint32_t patience_ms) {
+enum air_error air_files_lock_take_write(struct air_files *files, uint32_t patience_ms) {
     (void)pthread_mutex_lock(&files->locks.mutex);
     enum air_error error = lock_file(files);
     (void)pthread_mutex_unlock(&files->locks.mutex);
@@ -103,21 +106,24 @@ enum air_error air_files_write_begin(struct air_files *files, uint32_t patience_
     return AIR_OK;
 }
 
-void air_files_write_note(struct air_files *files, const char *folder) {
-    char note[NOTE_SIZE_MAX];
+void air_files_lock_give_write(struct air_files *files) {
+    (void)set_lock(files, F_UNLCK, WRITE_BYTE, 1);
+}
+
+void air_files_note_write(struct air_files *files, unsigned writer, const char *folder) {
+    char note[NOTE_SIZE];
     size_t size = strlen(folder);
     note[0] = '/';
     memcpy(note + 1, folder, size);
     note[size + 1] = '\n';
     /* Without it, a crash would leave a temporary file to a later sweep: no reason not to write. */
-    (void)files->system->write(files->system->context, files->locks.file, note, size + 2, 0);
+    (void)files->system->write(
+        files->system->context, files->locks.file, note, size + 2, note_offset(writer));
 }
 
-void air_files_write_end(struct air_files *files, bool is_settled) {
-    if (is_settled) {
-        (void)files->system->write(files->system->context, files->locks.file, "\n", 1, 0);
-    }
-    (void)set_lock(files, F_UNLCK, WRITE_BYTE, 1);
+void air_files_note_clear(struct air_files *files, unsigned writer) {
+    (void)files->system->write(
+        files->system->context, files->locks.file, "\n", 1, note_offset(writer));
 }
 
 void air_files_locks_close(struct air_files *files) {
@@ -241,20 +247,35 @@ static int wait_for(struct air_files *files, int64_t offset, uint32_t *patience_
     return status;
 }
 
-/* If the last write did not end well, make durable what it left visible before we build on it. */
+static int64_t note_offset(unsigned writer) {
+    return (int64_t)writer * NOTE_SIZE;
+}
+
+/* If writes did not end well, make durable what they left visible before we build on it. */
 static void settle(struct air_files *files) {
-    char note[NOTE_SIZE_MAX];
-    int64_t size =
-        files->system->read(files->system->context, files->locks.file, note, sizeof(note), 0);
-    if (size <= 1 || note[0] != '/') {
-        return;
+    for (unsigned writer = 0; writer < AIR_FILES_WRITERS_MAX; writer++) {
+        char note[NOTE_SIZE + 1];
+        int64_t size = files->system->read(
+            files->system->context, files->locks.file, note, NOTE_SIZE, note_offset(writer));
+        if (size <= 0) {
+            return; /* no note was ever written here or further on */
+        }
+        if (note[0] == '/') {
+            settle_folder(files, air_span_of(note + 1, (size_t)size - 1));
+            air_files_note_clear(files, writer);
+        }
     }
-    air_span rest = air_span_skip(air_span_of(note, (size_t)size), 1);
-    air_span folder = air_span_take(rest, air_span_find(rest, '\n'));
-    bool is_whole = folder.size < rest.size;
+}
+
+/* note is what follows the '/' in the room of one note. */
+static void settle_folder(struct air_files *files, air_span note) {
+    air_span folder = air_span_take(note, air_span_find(note, '\n'));
+    bool is_whole = folder.size < note.size;
     if (is_whole && (folder.size == 0 || air_path_folder_is_valid(folder))) {
-        note[folder.size + 1] = '\0';
-        air_files_folder_settle(files, note + 1);
+        char path[NOTE_SIZE];
+        memcpy(path, folder.data, folder.size);
+        path[folder.size] = '\0';
+        air_files_folder_settle(files, path);
     }
 }
 

@@ -202,7 +202,7 @@ static int create_temporary(struct air_files *files, int folder, char name[TEMPO
     int file = -EEXIST;
     for (int i = 0; i < TEMPORARY_TRIES_MAX && file == -EEXIST; i++) {
         (void)snprintf(name, TEMPORARY_SIZE, AIR_FILES_TEMPORARY_PREFIX "%ld.%" PRIu64,
-            (long)getpid(), files->temporaries_count++);
+            (long)getpid(), (uint64_t)atomic_fetch_add(&files->temporaries_count, 1));
         file = files->system->open(files->system->context, folder, name, flags, 0600);
     }
     return file;

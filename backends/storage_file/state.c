@@ -284,7 +284,9 @@ static bool look_for_foreign(void *context, const char *name, unsigned char type
 
 /* Write VERSION where it is missing, and remove what a power cut left. */
 static enum air_error prepare(struct air_files *files, bool is_missing) {
-    enum air_error error = air_files_write_begin(files, is_missing ? ADOPT_PATIENCE_MS : 0);
+    unsigned writer = 0;
+    enum air_error error = air_files_write_begin(
+        files, AIR_FILES_SCOPES_ALL, is_missing ? ADOPT_PATIENCE_MS : 0, &writer);
     if (error == AIR_ERR_BUSY && !is_missing) {
         return AIR_OK; /* another process writes: its temporary files are none of ours to remove */
     }
@@ -292,12 +294,12 @@ static enum air_error prepare(struct air_files *files, bool is_missing) {
         return error;
     }
     if (is_missing) {
-        air_files_write_note(files, "");
+        air_files_note_write(files, writer, "");
         error = air_files_record_put(files, &version_path, air_span_text(VERSION_TEXT));
     }
     if (error == AIR_OK) {
         air_files_folder_sweep(files);
     }
-    air_files_write_end(files, error == AIR_OK);
+    air_files_write_end(files, writer, error == AIR_OK);
     return error;
 }

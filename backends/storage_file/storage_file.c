@@ -4,8 +4,8 @@
  * together. Reads and listings take no lock: a record is replaced as a whole, so they see the old
  * or the new one.
  *
- * Invariant: one write at a time, in this process and in others; its puts are carried out strictly
- * one after the other, each durable before the next begins.
+ * Invariant: a write has its scopes for itself, in this process and before others; its puts are
+ * carried out strictly one after the other, each durable before the next begins.
  */
 
 #include <string.h>
@@ -36,9 +36,11 @@ static enum air_error check_path(
 static enum air_error check_writable(struct air_files *files);
 static enum air_error check_puts(
     struct air_files *files, const struct air_put *puts, size_t puts_count);
+static uint64_t scopes_of(
+    const struct air_guard *guard, const struct air_put *puts, size_t puts_count);
 static enum air_error check_guard(struct air_files *files, const struct air_guard *guard);
 static enum air_error carry_out(
-    struct air_files *files, const struct air_put *puts, size_t puts_count);
+    struct air_files *files, unsigned writer, const struct air_put *puts, size_t puts_count);
 
 enum air_error air_storage_files_new(
     const char *path, unsigned flags, struct air_storage **out, struct air_buffer *reason) {
@@ -87,7 +89,7 @@ void air_storage_files_free(struct air_storage *storage) {
     if (files->root >= 0) {
         (void)files->system->close(files->system->context, files->root);
     }
-    (void)pthread_mutex_destroy(&files->write_mutex);
+    air_files_writers_deinit(&files->writers);
     (void)pthread_mutex_destroy(&files->locks.mutex);
     (void)pthread_mutex_destroy(&files->failures.mutex);
     air_memory_free(files, sizeof(*files) + files->path_size + 1);
@@ -111,18 +113,18 @@ static enum air_error storage_write(
     if (error != AIR_OK) {
         return error;
     }
-    (void)pthread_mutex_lock(&files->write_mutex);
-    error = air_files_write_begin(files, WRITE_PATIENCE_MS);
+    unsigned writer = 0;
+    error = air_files_write_begin(
+        files, scopes_of(guard, puts, puts_count), WRITE_PATIENCE_MS, &writer);
     if (error == AIR_OK) {
         bool is_settled = true;
         error = check_guard(files, guard);
         if (error == AIR_OK) {
-            error = carry_out(files, puts, puts_count);
+            error = carry_out(files, writer, puts, puts_count);
             is_settled = error == AIR_OK;
         }
-        air_files_write_end(files, is_settled);
+        air_files_write_end(files, writer, is_settled);
     }
-    (void)pthread_mutex_unlock(&files->write_mutex);
     return error;
 }
 
@@ -199,7 +201,8 @@ static struct air_files *files_alloc(
     files->locks.file = -1;
     files->path_size = path_size;
     memcpy(files->path, path, path_size);
-    (void)pthread_mutex_init(&files->write_mutex, NULL);
+    air_files_writers_init(&files->writers);
+    atomic_init(&files->temporaries_count, 0);
     (void)pthread_mutex_init(&files->locks.mutex, NULL);
     (void)pthread_mutex_init(&files->failures.mutex, NULL);
     return files;
@@ -239,6 +242,21 @@ static enum air_error check_puts(
     return AIR_OK;
 }
 
+/* What the paths share with no other write; a path that is none is refused elsewhere. A write of
+ * nothing, which only settles, has everything for itself. */
+static uint64_t scopes_of(
+    const struct air_guard *guard, const struct air_put *puts, size_t puts_count) {
+    struct air_files_path path;
+    uint64_t scopes = 0;
+    for (size_t i = 0; i < puts_count; i++) {
+        scopes |= air_files_path_init(&path, puts[i].path) ? air_files_write_scope(&path) : 0;
+    }
+    if (guard != NULL && air_files_path_init(&path, guard->path)) {
+        scopes |= air_files_write_scope(&path);
+    }
+    return scopes != 0 ? scopes : AIR_FILES_SCOPES_ALL;
+}
+
 static enum air_error check_guard(struct air_files *files, const struct air_guard *guard) {
     if (guard == NULL || guard->path.size == 0) {
         return AIR_OK;
@@ -263,7 +281,7 @@ static enum air_error check_guard(struct air_files *files, const struct air_guar
 }
 
 static enum air_error carry_out(
-    struct air_files *files, const struct air_put *puts, size_t puts_count) {
+    struct air_files *files, unsigned writer, const struct air_put *puts, size_t puts_count) {
     for (size_t i = 0; i < puts_count; i++) {
         struct air_files_path path = {.text = ""};
         enum air_error error = check_path(files, puts[i].path, &path);
@@ -272,7 +290,7 @@ static enum air_error carry_out(
         }
         char folder[AIR_STORAGE_PATH_SIZE_MAX + 1];
         air_files_folder_of(&path, folder);
-        air_files_write_note(files, folder);
+        air_files_note_write(files, writer, folder);
         error = puts[i].is_delete ? air_files_record_delete(files, &path)
                                   : air_files_record_put(files, &path, puts[i].value);
         if (error != AIR_OK) {
