@@ -8,9 +8,10 @@ packages_build=(gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libssl
 # What the demonstration shows it with.
 packages_demo=(pebble curl openssl python3-minimal procps)
 # What the tests need that need no other server software.
-packages_check=(g++ libcmocka-dev clang-format-14 python3 openssl binutils)
+packages_check=(g++ libcmocka-dev clang-format-14 python3 openssl binutils
+    liblua5.3-dev liblua5.4-dev lua5.3 lua5.4)
 # Real hosts, peers and the test CA.
-packages_all=(pebble curl procps lego uacme python3-certbot liblua5.3-dev libwebsockets-dev)
+packages_all=(pebble curl procps lego uacme python3-certbot libwebsockets-dev)
 # These start a service or a timer when installed: their files are unpacked under build/peers, and
 # only the libraries they stand on are installed.
 packages_unpacked=(haproxy)

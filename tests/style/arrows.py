@@ -34,6 +34,7 @@ SDK = {
     "backends/storage_file": r"pthread\.h",
     "tls": r"openssl/|pthread\.h",
     "driver": r"openssl/|curl/|uv\.h|pthread\.h",
+    "hosts/haproxy": r"lua|openssl/|jansson\.h|pthread\.h",
     "hosts/program": r"openssl/|curl/|uv\.h|yaml\.h|microhttpd\.h|jansson\.h|pthread\.h",
 }
 # Headers that belong to an SDK: elsewhere they are refused.

@@ -18,6 +18,8 @@ BANNED = ("alloca", "atof", "atoi", "atol", "atoll", "gets", "rand", "random", "
           "tmpnam", "mktemp", "localtime", "gmtime", "ctime", "asctime", "setlocale")
 # Only base/memory allocates; other rooms may use their SDK's own allocators.
 ALLOCATORS = ("malloc", "calloc", "realloc", "reallocarray", "free", "aligned_alloc")
+# Lua says how a module's function is called.
+PREFIXES = ("air_", "luaopen_air_", "luaopen_thinair_")
 TYPEDEFS = ("air_time_ms", "air_span")
 WORDS = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
 PATHS = re.compile(r"(/wo" r"rk/|/tmp/" r"wt/|/home/[a-z]|/ro" r"ot/\w)")
@@ -89,7 +91,7 @@ def names(path, text):
     for name, first, _, is_static in house.functions(text):
         if is_static and name.startswith("air_") and path.endswith(".c"):
             yield first, f"{name}: a static function drops the prefix"
-        if not is_static and not name.startswith(("air_", "luaopen_air_")) and name != "main":
+        if not is_static and not name.startswith(PREFIXES) and name != "main":
             yield first, f"{name}: neither static nor air_*"
 
 
