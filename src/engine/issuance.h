@@ -30,7 +30,6 @@ enum air_issuance_step {
     AIR_STEP_PUBLISH,
     AIR_STEP_CHALLENGE,
     AIR_STEP_ORDER,
-    AIR_STEP_STORE_CSR,
     AIR_STEP_FINALIZE,
     AIR_STEP_CERTIFICATE,
     AIR_STEP_PROVE,
@@ -202,8 +201,6 @@ bool air_order_look_again(struct air_issuance *issuance, air_time_ms retry_after
 
 enum air_error air_order_request_order(struct air_job *job);
 enum air_error air_order_answer_order(struct air_job *job, const struct air_http_result *response);
-enum air_error air_order_request_csr(struct air_job *job);
-enum air_error air_order_accept_csr(struct air_job *job, const struct air_result *result);
 enum air_error air_order_request_finalize(struct air_job *job);
 enum air_error air_order_answer_finalize(
     struct air_job *job, const struct air_http_result *response);

@@ -85,13 +85,12 @@ enum air_error air_order_answer_new(struct air_job *job, const struct air_http_r
     return AIR_OK;
 }
 
-/* Store order.json as it would be with this step. */
-static enum air_error post_record(struct air_job *job, enum air_order_step step) {
+enum air_error air_order_request_store(struct air_job *job) {
     struct air_issuance *issuance = air_issuance_of(job);
     const enum air_order_step before = issuance->record.step;
     struct air_puts puts;
     air_puts_init(&puts);
-    issuance->record.step = step;
+    issuance->record.step = AIR_ORDER_STEP_PLACED;
     air_path_lineage(issuance->lineage, "order.json", &puts.texts);
     air_puts_path(&puts);
     air_order_record_write(issuance->lineage, &issuance->record, &puts.texts);
@@ -102,10 +101,6 @@ static enum air_error post_record(struct air_job *job, enum air_order_step step)
     }
     air_puts_deinit(&puts);
     return error;
-}
-
-enum air_error air_order_request_store(struct air_job *job) {
-    return post_record(job, AIR_ORDER_STEP_PENDING);
 }
 
 /* Look at the order again after a pause: what the CA asks for, else growing from what was learned
@@ -148,17 +143,22 @@ static void follow_pending(struct air_issuance *issuance, air_time_ms retry_afte
     }
 }
 
+static void begin_finalize(struct air_issuance *issuance) {
+    issuance->phase_boot_ms = issuance->job.engine->now.boot_ms;
+    air_job_enter(&issuance->job, AIR_STEP_FINALIZE);
+}
+
 static void follow_ready(struct air_issuance *issuance) {
     struct air_job *job = &issuance->job;
-    const bool has_csr = issuance->record.step == AIR_ORDER_STEP_FINALIZING;
-    if (issuance->has_answered && issuance->record.step == AIR_ORDER_STEP_PENDING) {
+    if (issuance->has_answered) {
+        issuance->has_answered = false;
         air_authority_learn(air_issuance_authority(issuance),
             job->engine->now.boot_ms - issuance->answered_boot_ms, job->tries == 0);
     }
     if (issuance->order.finalize.size == 0) {
         (void)broken(issuance, "a ready order without a finalize URL");
     } else {
-        air_job_enter(job, has_csr ? AIR_STEP_FINALIZE : AIR_STEP_STORE_CSR);
+        begin_finalize(issuance);
     }
 }
 
@@ -232,7 +232,7 @@ enum air_error air_order_accept_store(struct air_job *job, const struct air_resu
     if (issuance->order.status == AIR_ORDER_PENDING && issuance->order.authorizations_count > 0) {
         air_job_enter(job, AIR_STEP_AUTHORIZATION);
     } else if (issuance->order.status == AIR_ORDER_READY && issuance->order.finalize.size > 0) {
-        air_job_enter(job, AIR_STEP_STORE_CSR);
+        begin_finalize(issuance);
     } else {
         air_job_enter(job, AIR_STEP_ORDER);
     }
@@ -449,29 +449,6 @@ static enum air_error answer_with_order(
 
 enum air_error air_order_answer_order(struct air_job *job, const struct air_http_result *response) {
     return answer_with_order(air_issuance_of(job), response);
-}
-
-enum air_error air_order_request_csr(struct air_job *job) {
-    struct air_issuance *issuance = air_issuance_of(job);
-    const struct air_certificate *certificate = issuance->lineage->certificate;
-    const struct air_crypto *crypto = job->engine->crypto;
-    air_span names[AIR_NAMES_MAX];
-    const size_t count = air_certificate_names(certificate, names);
-    air_buffer_deinit(&issuance->record.csr);
-    air_buffer_init(&issuance->record.csr, AIR_CSR_SIZE_MAX);
-    const enum air_error error = crypto->csr_create(
-        crypto->self, issuance->key, names, count, certificate->must_staple, &issuance->record.csr);
-    return error == AIR_OK ? post_record(job, AIR_ORDER_STEP_FINALIZING) : error;
-}
-
-enum air_error air_order_accept_csr(struct air_job *job, const struct air_result *result) {
-    struct air_issuance *issuance = air_issuance_of(job);
-    if (result->error != AIR_OK) {
-        return air_issuance_fail_storage(issuance, "cannot store the request: ", result);
-    }
-    issuance->phase_boot_ms = job->engine->now.boot_ms;
-    air_job_enter(job, AIR_STEP_FINALIZE);
-    return AIR_OK;
 }
 
 enum air_error air_order_request_finalize(struct air_job *job) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From "what is stored" to "an order may be placed": whether something is due, the lock, the CA's
- * account, the key, and the record of the intent. Invariant: the attempt is counted and the key is
- * durable before newOrder leaves (crash-consistency 4.2, R-E5, R-C2).
+ * account, the key, and the record of the intent. Invariant: the attempt is counted, the key and
+ * its CSR are durable before newOrder leaves (crash-consistency 4.2, R-E5, R-C2).
  */
 
 #include "src/acme/response.h"
@@ -14,7 +14,7 @@
 
 /* Whether an order that was begun can be taken up: same wish, and its URL is known. */
 static bool can_resume(const struct air_issuance *issuance) {
-    return issuance->record.step >= AIR_ORDER_STEP_PENDING && issuance->record.is_ours;
+    return issuance->record.step >= AIR_ORDER_STEP_PLACED && issuance->record.is_ours;
 }
 
 /* The wall time at which the next thing is to be done; sets next_ms, which people see. */
@@ -204,7 +204,7 @@ enum air_error air_prepare_accept_read_key(struct air_job *job, const struct air
         return error;
     }
     issuance->key = key;
-    const bool is_placed = issuance->record.step >= AIR_ORDER_STEP_PENDING;
+    const bool is_placed = issuance->record.step >= AIR_ORDER_STEP_PLACED;
     if (is_placed) {
         air_engine_report_lineage(job->engine, AIR_EVENT_ORDER_RESUMED, issuance->lineage,
             air_buffer_span(&issuance->record.url));
@@ -275,10 +275,27 @@ static void count_attempt(struct air_issuance *issuance) {
                      lineage->not_after_ms - now_ms, -1, 0);
 }
 
+/* The order's CSR is made before the order: what finalize will send is durable with the key. */
+static enum air_error make_csr(struct air_issuance *issuance) {
+    const struct air_certificate *certificate = issuance->lineage->certificate;
+    const struct air_crypto *crypto = issuance->job.engine->crypto;
+    struct air_buffer *csr = &issuance->record.csr;
+    air_span names[AIR_NAMES_MAX];
+    const size_t count = air_certificate_names(certificate, names);
+    air_buffer_deinit(csr);
+    air_buffer_init(csr, AIR_CSR_SIZE_MAX);
+    return crypto->csr_create(
+        crypto->self, issuance->key, names, count, certificate->must_staple, csr);
+}
+
 enum air_error air_prepare_request_intent(struct air_job *job) {
     struct air_issuance *issuance = air_issuance_of(job);
     const struct air_lineage *lineage = issuance->lineage;
     const struct air_history saved = issuance->history;
+    enum air_error error = make_csr(issuance);
+    if (error != AIR_OK) {
+        return error;
+    }
     struct air_puts puts;
     air_puts_init(&puts);
     count_attempt(issuance);
@@ -296,7 +313,7 @@ enum air_error air_prepare_request_intent(struct air_job *job) {
     air_puts_path(&puts);
     air_order_record_write(lineage, &issuance->record, &puts.texts);
     air_puts_end(&puts, false);
-    const enum air_error error = air_puts_post(&puts, job, NULL);
+    error = air_puts_post(&puts, job, NULL);
     if (error != AIR_OK) {
         issuance->history = saved;
     }

@@ -38,9 +38,8 @@ struct air_history {
 
 enum air_order_step {
     AIR_ORDER_STEP_NONE,
-    AIR_ORDER_STEP_CREATING,  /* newOrder may have been sent; its URL is not known */
-    AIR_ORDER_STEP_PENDING,   /* the URL is known */
-    AIR_ORDER_STEP_FINALIZING /* the CSR is stored; finalize may have been sent */
+    AIR_ORDER_STEP_CREATING, /* newOrder may have been sent; its URL is not known */
+    AIR_ORDER_STEP_PLACED    /* the URL is known; finalize may have been sent */
 };
 
 /* order.json: the one order under way. */
@@ -49,7 +48,7 @@ struct air_order_record {
     uint32_t generation; /* its key is in that generation's folder */
     bool is_ours;        /* same names and CA as asked for now */
     struct air_buffer url;
-    struct air_buffer csr; /* DER */
+    struct air_buffer csr; /* DER: every finalize of this order sends it */
 };
 
 /* manifest.json: what a generation was made for. The certificate itself says the rest. */
@@ -99,7 +98,7 @@ void air_record_put_time(struct air_buffer *out, const char *key, air_time_ms wa
 /* A number for what is asked for: CA, names, must-staple. */
 uint64_t air_journal_wish(const struct air_lineage *lineage);
 
-/* The record of an order of this lineage; url and csr may be empty. */
+/* The record of an order of this lineage; url may be empty. */
 enum air_error air_order_record_write(const struct air_lineage *lineage,
     const struct air_order_record *record, struct air_buffer *out);
 

@@ -68,7 +68,7 @@ uint64_t air_journal_wish(const struct air_lineage *lineage) {
            air_schedule_spread(air_authority_directory_url(certificate->authority), AIR_KEY_NONE);
 }
 
-static const char *const step_texts[] = {"none", "creating", "pending", "finalizing"};
+static const char *const step_texts[] = {"none", "creating", "placed"};
 
 enum air_error air_order_record_write(const struct air_lineage *lineage,
     const struct air_order_record *record, struct air_buffer *out) {
@@ -80,9 +80,7 @@ enum air_error air_order_record_write(const struct air_lineage *lineage,
     if (record->url.size > 0) {
         air_json_put_text(out, "url", air_buffer_span(&record->url));
     }
-    if (record->csr.size > 0) {
-        air_json_put_base64url(out, "csr", air_buffer_span(&record->csr));
-    }
+    air_json_put_base64url(out, "csr", air_buffer_span(&record->csr));
     air_json_end(out, '}');
     return air_buffer_append_byte(out, '\n');
 }
@@ -99,10 +97,9 @@ static enum air_order_step parse_step(air_span text) {
 /* A record that contradicts itself is no record. */
 static bool is_consistent(
     const struct air_order_record *record, const struct air_lineage *lineage) {
-    const bool needs_url = record->step >= AIR_ORDER_STEP_PENDING;
-    const bool needs_csr = record->step == AIR_ORDER_STEP_FINALIZING;
+    const bool needs_url = record->step == AIR_ORDER_STEP_PLACED;
     return record->step != AIR_ORDER_STEP_NONE && record->generation > 0 &&
-           needs_url == (record->url.size > 0) && (!needs_csr || record->csr.size > 0) &&
+           needs_url == (record->url.size > 0) && record->csr.size > 0 &&
            (!needs_url || !record->is_ours ||
                air_url_is_within(air_buffer_span(&record->url),
                    air_authority_directory_url(lineage->certificate->authority)));

@@ -280,12 +280,10 @@ static void fill(struct air_order_record *record, enum air_order_step step) {
     *record = (struct air_order_record){.step = step, .generation = 12};
     air_buffer_init(&record->url, AIR_URL_SIZE_MAX);
     air_buffer_init(&record->csr, AIR_CSR_SIZE_MAX);
-    if (step >= AIR_ORDER_STEP_PENDING) {
+    if (step >= AIR_ORDER_STEP_PLACED) {
         air_buffer_append_text(&record->url, "https://ca.test/order/1");
     }
-    if (step == AIR_ORDER_STEP_FINALIZING) {
-        air_buffer_append_span(&record->csr, SPAN("\x30\x00\xff"));
-    }
+    air_buffer_append_span(&record->csr, SPAN("\x30\x00\xff"));
 }
 
 static void write_order(enum air_order_step step, struct air_buffer *text) {
@@ -299,7 +297,7 @@ static void write_order(enum air_order_step step, struct air_buffer *text) {
 static void an_order_comes_back_as_it_was_in_every_step(void **state) {
     (void)state;
     const struct air_lineage *lineage = ask_usual();
-    for (int step = AIR_ORDER_STEP_CREATING; step <= AIR_ORDER_STEP_FINALIZING; step++) {
+    for (int step = AIR_ORDER_STEP_CREATING; step <= AIR_ORDER_STEP_PLACED; step++) {
         struct air_order_record read = {0};
         struct air_buffer text;
         write_order((enum air_order_step)step, &text);
@@ -308,8 +306,8 @@ static void an_order_comes_back_as_it_was_in_every_step(void **state) {
         assert_int_equal(read.generation, 12);
         assert_true(read.is_ours);
         assert_span(air_buffer_span(&read.url),
-            step >= AIR_ORDER_STEP_PENDING ? "https://ca.test/order/1" : "");
-        assert_int_equal(read.csr.size, step == AIR_ORDER_STEP_FINALIZING ? 3 : 0);
+            step >= AIR_ORDER_STEP_PLACED ? "https://ca.test/order/1" : "");
+        assert_int_equal(read.csr.size, 3);
         air_order_record_deinit(&read);
         air_buffer_deinit(&text);
     }
@@ -323,7 +321,7 @@ static void an_order_for_another_wish_is_not_ours(void **state) {
     struct air_order_record read = {0};
     struct air_buffer text;
     (void)ask_usual();
-    write_order(AIR_ORDER_STEP_PENDING, &text);
+    write_order(AIR_ORDER_STEP_PLACED, &text);
     const air_span record = air_buffer_span(&text);
     assert_ok(air_order_record_read(ask(turned, 2, false), record, &read));
     assert_true(read.is_ours);
@@ -347,21 +345,25 @@ static void an_order_for_another_wish_is_not_ours(void **state) {
 
 static void refuses_orders_that_contradict_themselves(void **state) {
     (void)state;
-    static const char *const heads[] = {"{", "{\"step\":null,\"generation\":1",
-        "{\"step\":\"none\",\"generation\":1", "{\"step\":\"later\",\"generation\":1",
-        "{\"step\":\"creating\"", "{\"step\":\"creating\",\"generation\":0",
-        "{\"step\":\"creating\",\"generation\":-1", "{\"step\":\"creating\",\"generation\":\"1\"",
-        "{\"step\":\"creating\",\"generation\":1000000000",
-        "{\"step\":\"creating\",\"generation\":4294967297",
-        "{\"step\":\"creating\",\"generation\":1,\"url\":\"https://ca.test/o\"",
-        "{\"step\":\"pending\",\"generation\":1",
-        "{\"step\":\"pending\",\"generation\":1,\"url\":7",
-        "{\"step\":\"pending\",\"generation\":1,\"url\":\"http://ca.test/o\"",
-        "{\"step\":\"pending\",\"generation\":1,\"url\":\"https://evil.test/o\"",
-        "{\"step\":\"finalizing\",\"generation\":1,\"url\":\"https://ca.test/o\"",
-        "{\"step\":\"finalizing\",\"generation\":1,\"csr\":\"MAA\"",
-        "{\"step\":\"finalizing\",\"generation\":1,\"url\":\"https://ca.test/o\",\"csr\":\"M\"",
-        "{\"step\":\"finalizing\",\"generation\":1,\"url\":\"https://ca.test/o\",\"csr\":\"MA==\""};
+    static const char *const heads[] = {"{", "{\"step\":null,\"generation\":1,\"csr\":\"MAA\"",
+        "{\"step\":\"none\",\"generation\":1,\"csr\":\"MAA\"",
+        "{\"step\":\"later\",\"generation\":1,\"csr\":\"MAA\"",
+        "{\"step\":\"creating\",\"csr\":\"MAA\"",
+        "{\"step\":\"creating\",\"generation\":0,\"csr\":\"MAA\"",
+        "{\"step\":\"creating\",\"generation\":-1,\"csr\":\"MAA\"",
+        "{\"step\":\"creating\",\"generation\":\"1\",\"csr\":\"MAA\"",
+        "{\"step\":\"creating\",\"generation\":1000000000,\"csr\":\"MAA\"",
+        "{\"step\":\"creating\",\"generation\":4294967297,\"csr\":\"MAA\"",
+        "{\"step\":\"creating\",\"generation\":1",
+        "{\"step\":\"creating\",\"generation\":1,\"csr\":\"MAA\",\"url\":\"https://ca.test/o\"",
+        "{\"step\":\"placed\",\"generation\":1,\"csr\":\"MAA\"",
+        "{\"step\":\"placed\",\"generation\":1,\"csr\":\"MAA\",\"url\":7",
+        "{\"step\":\"placed\",\"generation\":1,\"csr\":\"MAA\",\"url\":\"http://ca.test/o\"",
+        "{\"step\":\"placed\",\"generation\":1,\"csr\":\"MAA\",\"url\":\"https://evil.test/o\"",
+        "{\"step\":\"placed\",\"generation\":1,\"url\":\"https://ca.test/o\"",
+        "{\"step\":\"placed\",\"generation\":1,\"url\":\"https://ca.test/o\",\"csr\":7",
+        "{\"step\":\"placed\",\"generation\":1,\"url\":\"https://ca.test/o\",\"csr\":\"M\"",
+        "{\"step\":\"placed\",\"generation\":1,\"url\":\"https://ca.test/o\",\"csr\":\"MA==\""};
     const struct air_lineage *lineage = ask_usual();
     for (size_t i = 0; i < COUNT(heads); i++) {
         struct air_order_record read = {0};
@@ -440,8 +442,8 @@ static void read_damaged_order(air_span text) {
     assert_true(error == AIR_OK || error == AIR_ERR_MALFORMED);
     if (error == AIR_OK) {
         assert_in_range(record.generation, 1, AIR_GENERATION_MAX);
-        assert_int_equal(record.url.size > 0, record.step >= AIR_ORDER_STEP_PENDING);
-        assert_true(record.csr.size > 0 || record.step != AIR_ORDER_STEP_FINALIZING);
+        assert_int_equal(record.url.size > 0, record.step >= AIR_ORDER_STEP_PLACED);
+        assert_true(record.csr.size > 0);
     }
     air_order_record_deinit(&record);
 }
@@ -481,7 +483,7 @@ static void damaged_records_are_read_consistently_or_refused(void **state) {
     assert_ok(air_manifest_write(
         bench.engine->certificates[0]->lineages, &manifest, SPAN("https://ca.test/o"), &text));
     damage(&text, read_damaged_manifest);
-    for (int step = AIR_ORDER_STEP_CREATING; step <= AIR_ORDER_STEP_FINALIZING; step++) {
+    for (int step = AIR_ORDER_STEP_CREATING; step <= AIR_ORDER_STEP_PLACED; step++) {
         write_order((enum air_order_step)step, &text);
         damage(&text, read_damaged_order);
     }
@@ -498,7 +500,7 @@ static enum air_error write_and_read_once(void *context) {
     struct air_buffer text;
     sample_history(&history);
     air_buffer_init(&text, AIR_RECORD_SIZE_MAX);
-    fill(&record, AIR_ORDER_STEP_FINALIZING);
+    fill(&record, AIR_ORDER_STEP_PLACED);
     enum air_error error = record.url.error != AIR_OK ? record.url.error : record.csr.error;
     if (error == AIR_OK) {
         error = air_order_record_write(lineage, &record, &text);
