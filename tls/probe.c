@@ -51,7 +51,10 @@ static bool is_same_chain(const STACK_OF(X509) * sent, const STACK_OF(X509) * ex
 enum air_error air_tls_probe_context(SSL_CTX *context, air_span name, enum air_key_type key_type,
     air_span chain, struct air_buffer *reason) {
     struct air_probe probe;
-    enum air_error error = air_probe_init(&probe, name, key_type, chain, reason);
+    enum air_error error = air_probe_init(&probe, name, key_type, reason);
+    if (error == AIR_OK) {
+        error = air_chain_parse(chain, reason, &probe.chain);
+    }
     if (error == AIR_OK) {
         error = probe_context(&probe, context, reason);
     }
@@ -63,7 +66,10 @@ enum air_error air_tls_probe_socket(int socket, air_span name, enum air_key_type
     air_span chain, struct air_buffer *reason) {
     struct air_probe probe;
     SSL *client = NULL;
-    enum air_error error = air_probe_init(&probe, name, key_type, chain, reason);
+    enum air_error error = air_probe_init(&probe, name, key_type, reason);
+    if (error == AIR_OK) {
+        error = air_chain_parse(chain, reason, &probe.chain);
+    }
     if (error != AIR_OK) {
         goto done;
     }
@@ -80,8 +86,8 @@ done:
     return air_probe_verdict(error);
 }
 
-enum air_error air_probe_init(struct air_probe *probe, air_span name, enum air_key_type key_type,
-    air_span chain, struct air_buffer *reason) {
+enum air_error air_probe_init(
+    struct air_probe *probe, air_span name, enum air_key_type key_type, struct air_buffer *reason) {
     memset(probe, 0, sizeof(*probe));
     enum air_error error = make_host(name, probe->host);
     if (error != AIR_OK) {
@@ -91,9 +97,8 @@ enum air_error air_probe_init(struct air_probe *probe, air_span name, enum air_k
     error = make_client(key_type, &probe->client);
     if (error != AIR_OK) {
         air_reason_add(reason, "no client can be made for this type of key");
-        return error;
     }
-    return air_chain_parse(chain, reason, &probe->chain);
+    return error;
 }
 
 void air_probe_deinit(struct air_probe *probe) {

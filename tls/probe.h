@@ -15,20 +15,20 @@
 
 struct air_probe {
     SSL_CTX *client;
-    STACK_OF(X509) * chain; /* what must be sent, leaf first */
+    STACK_OF(X509) * chain; /* what must be sent, leaf first; freed by air_probe_deinit() */
     char host[AIR_PROBE_HOST_SIZE];
 };
 
 /*
- * Make ready.
+ * Make ready, but for the chain, which the caller sets.
  *
  * name  In any case; for a wildcard a host below it is asked for.
  *
- * Returns AIR_OK, AIR_ERR_ARGUMENT (key_type), AIR_ERR_BAD_NAME, AIR_ERR_MALFORMED or AIR_ERR_LIMIT
- * (chain), AIR_ERR_NO_MEMORY, AIR_ERR_CRYPTO. In every case air_probe_deinit() is due.
+ * Returns AIR_OK, AIR_ERR_ARGUMENT (key_type), AIR_ERR_BAD_NAME, AIR_ERR_NO_MEMORY or
+ * AIR_ERR_CRYPTO. In every case air_probe_deinit() is due.
  */
-AIR_MUST_CHECK enum air_error air_probe_init(struct air_probe *probe, air_span name,
-    enum air_key_type key_type, air_span chain, struct air_buffer *reason);
+AIR_MUST_CHECK enum air_error air_probe_init(
+    struct air_probe *probe, air_span name, enum air_key_type key_type, struct air_buffer *reason);
 void air_probe_deinit(struct air_probe *probe);
 
 /*

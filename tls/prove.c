@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Proving a candidate before anybody is served with it: a server that has nothing else, and a
- * client for each version. What the CA sent is taken apart once more here, because a chain that
+ * client. What the CA sent is taken apart once more here, because a chain that
  * cannot be followed still makes a handshake.
  */
 
@@ -11,6 +11,7 @@
 #include "tls/bundle.h"
 #include "tls/probe.h"
 
+static enum air_error expect(const struct air_bundle *bundle, struct air_probe *probe);
 static enum air_error prove_bundle(
     const struct air_probe *probe, const struct air_bundle *bundle, struct air_buffer *reason);
 static enum air_error check_order(const STACK_OF(X509) * chain, struct air_buffer *reason);
@@ -19,9 +20,12 @@ enum air_error air_tls_prove(air_span chain, air_span key, enum air_key_type key
     air_span name, struct air_buffer *reason) {
     struct air_bundle *bundle = NULL;
     struct air_probe probe;
-    enum air_error error = air_probe_init(&probe, name, key_type, chain, reason);
+    enum air_error error = air_probe_init(&probe, name, key_type, reason);
     if (error == AIR_OK) {
         error = air_bundle_new(chain, key, key_type, reason, &bundle);
+    }
+    if (error == AIR_OK) {
+        error = expect(bundle, &probe);
     }
     if (error == AIR_OK) {
         error = check_order(probe.chain, reason);
@@ -32,6 +36,16 @@ enum air_error air_tls_prove(air_span chain, air_span key, enum air_key_type key
     air_bundle_release(bundle);
     air_probe_deinit(&probe);
     return air_probe_verdict(error);
+}
+
+/* The client must see what the bundle has. */
+static enum air_error expect(const struct air_bundle *bundle, struct air_probe *probe) {
+    probe->chain = X509_chain_up_ref(bundle->chain);
+    if (probe->chain == NULL || sk_X509_unshift(probe->chain, bundle->leaf) == 0) {
+        return AIR_ERR_NO_MEMORY;
+    }
+    X509_up_ref(bundle->leaf);
+    return AIR_OK;
 }
 
 static enum air_error prove_bundle(
@@ -47,9 +61,6 @@ static enum air_error prove_bundle(
     } else {
         air_reason_add(reason, "OpenSSL does not serve this certificate");
         error = AIR_ERR_BAD_CERTIFICATE;
-    }
-    if (error == AIR_OK) {
-        error = air_probe_memory(probe, server, TLS1_2_VERSION, reason);
     }
     ERR_clear_error();
     SSL_CTX_free(server);

@@ -108,10 +108,10 @@ AIR_API int air_tls_certificate(struct air_tls *tls, SSL *ssl);
 AIR_API bool air_tls_is_challenge(const SSL *ssl);
 
 /*
- * Prove a candidate before it is served: a handshake in memory, TLS 1.3 and (where the key type
- * allows) 1.2, with a client that verifies that it gets this chain and that the leaf names `name`
- * (a wildcard stands for a host below it). Each certificate must be signed by the next. Trust in
- * the root and dates are not judged.
+ * Prove a candidate before it is served: a TLS 1.3 handshake in memory with a client that verifies
+ * that it gets this chain and that the leaf names `name` (a wildcard stands for a host below it).
+ * No supported key type serves one version and not the other. Each certificate must be signed by
+ * the next. Trust in the root and dates are not judged.
  *
  * Returns AIR_OK, AIR_ERR_NOT_PROVEN with a sentence in reason (may be NULL), AIR_ERR_BAD_NAME,
  * AIR_ERR_ARGUMENT (AIR_KEY_NONE), AIR_ERR_NO_MEMORY or AIR_ERR_CRYPTO. Empties the thread's
