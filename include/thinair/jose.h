@@ -3,9 +3,9 @@
 #define THINAIR_JOSE_H
 
 /*
- * JSON Web Keys and Signatures as ACME uses them, usable on their own: RFC 7515 (flattened JSON
- * serialization), RFC 7517, RFC 7518 (RS256, ES256, ES384, HS256), RFC 7638, and external account
- * binding (RFC 8555 section 7.3.4).
+ * JSON Web Keys and Signatures as ACME uses them, usable on their own: RFC 7515 (flattened JSON and
+ * compact serialization), RFC 7517, RFC 7518 (RS256, ES256, ES384, HS256), RFC 7638, and external
+ * account binding (RFC 8555 section 7.3.4).
  *
  * Keys are handles of a crypto port (thinair/crypto.h); thinair/openssl.h has one.
  */
@@ -112,6 +112,46 @@ AIR_API AIR_MUST_CHECK enum air_error air_jws_sign(const struct air_crypto *cryp
  */
 AIR_API AIR_MUST_CHECK enum air_error air_jws_verify(const struct air_crypto *crypto,
     const struct air_public_key *key, air_span jws, struct air_buffer *payload);
+
+/*
+ * Append the signing input of a JWS whose protected header is the caller's own, for what is not
+ * ACME: a JWT, say. These very bytes are signed.
+ *
+ * header  A JSON object. Its alg is the algorithm's name; what else stands in it is the caller's
+ *         choice, but for crit and b64, which change what a signature means.
+ *
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, the buffer's error, or
+ *   AIR_ERR_ARGUMENT     no algorithm.
+ *   AIR_ERR_MALFORMED    the header is not a JSON object, has no alg, or has crit or b64.
+ *   AIR_ERR_UNSUPPORTED  alg is not that algorithm.
+ *   AIR_ERR_LIMIT        the header is over AIR_JWS_SIZE_MAX.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_jws_signing_input_own(
+    enum air_algorithm algorithm, air_span header, air_span payload, struct air_buffer *out);
+
+/*
+ * Append the compact JWS (RFC 7515 section 7.1) made of a signing input and its signature. Errors
+ * as air_jws_assemble().
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_jws_assemble_compact(
+    air_span signing_input, air_span signature, struct air_buffer *out);
+
+/*
+ * Check a compact JWS against a public key and append its payload. Rules and errors as
+ * air_jws_verify(); AIR_ERR_MALFORMED: not three parts.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_jws_verify_compact(const struct air_crypto *crypto,
+    const struct air_public_key *key, air_span jws, struct air_buffer *payload);
+
+/*
+ * Append the protected header of a JWS, compact or flattened, decoded: JSON. Nothing is proven by
+ * it: it serves to choose a key by kid before the JWS is verified.
+ *
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, the buffer's error, or
+ *   AIR_ERR_MALFORMED  not a JWS of either form, or its header is no JSON object.
+ *   AIR_ERR_LIMIT      over AIR_JWS_SIZE_MAX.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_jws_header_read(air_span jws, struct air_buffer *out);
 
 /*
  * Append the externalAccountBinding value: a JWS over the account's public key, keyed by the CA's

@@ -13,7 +13,9 @@
 #include "src/base/base64url.h"
 #include "src/base/span.h"
 
-static bool is_within_limits(air_span text);
+static enum air_error load(air_span text, json_t **out);
+static bool is_within_limits(air_span text, bool takes_reals);
+static bool is_real_part(air_span text, size_t i);
 static size_t skip_string(air_span text, size_t start);
 static bool needs_comma(const struct air_buffer *out);
 static void put_key(struct air_buffer *out, const char *key);
@@ -22,23 +24,11 @@ static void put_escape(struct air_buffer *out, uint8_t byte);
 static size_t utf8_size(air_span text);
 
 enum air_error air_json_read(air_span text, json_t **out) {
-    if (!is_within_limits(text)) {
-        return AIR_ERR_MALFORMED;
-    }
-    json_error_t error = {0};
-    json_t *json = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &error);
-    if (json == NULL) {
-        /* jansson says nothing at all when it cannot allocate a value. */
-        bool is_memory =
-            error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory;
-        return is_memory ? AIR_ERR_NO_MEMORY : AIR_ERR_MALFORMED;
-    }
-    if (!json_is_object(json)) {
-        json_decref(json);
-        return AIR_ERR_MALFORMED;
-    }
-    *out = json;
-    return AIR_OK;
+    return is_within_limits(text, false) ? load(text, out) : AIR_ERR_MALFORMED;
+}
+
+enum air_error air_json_read_reals(air_span text, json_t **out) {
+    return is_within_limits(text, true) ? load(text, out) : AIR_ERR_MALFORMED;
 }
 
 air_span air_json_text(const json_t *object, const char *key) {
@@ -102,9 +92,26 @@ void air_json_put_raw(struct air_buffer *out, const char *key, air_span json) {
     air_buffer_append_span(out, air_span_trim(json));
 }
 
+static enum air_error load(air_span text, json_t **out) {
+    json_error_t error = {0};
+    json_t *json = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &error);
+    if (json == NULL) {
+        /* jansson says nothing at all when it cannot allocate a value. */
+        bool is_memory =
+            error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory;
+        return is_memory ? AIR_ERR_NO_MEMORY : AIR_ERR_MALFORMED;
+    }
+    if (!json_is_object(json)) {
+        json_decref(json);
+        return AIR_ERR_MALFORMED;
+    }
+    *out = json;
+    return AIR_OK;
+}
+
 /* Look at the brackets, commas and numbers outside strings; whether the text is JSON at all is
  * jansson's question. */
-static bool is_within_limits(air_span text) {
+static bool is_within_limits(air_span text, bool takes_reals) {
     size_t depth = 0;
     size_t values_count = 1;
     for (size_t i = 0; i < text.size; i++) {
@@ -118,9 +125,7 @@ static bool is_within_limits(air_span text) {
             depth--;
         } else if (byte == ',') {
             values_count++;
-        } else if (byte == '.' || byte == 'E') {
-            return false;
-        } else if (byte == 'e' && i > 0 && text.data[i - 1] >= '0' && text.data[i - 1] <= '9') {
+        } else if (!takes_reals && is_real_part(text, i)) {
             return false;
         }
         if (depth > AIR_JSON_DEPTH_MAX || values_count > AIR_JSON_VALUES_MAX) {
@@ -128,6 +133,13 @@ static bool is_within_limits(air_span text) {
         }
     }
     return true;
+}
+
+/* A fraction's point, or an exponent's letter: an 'e' also stands in true and false. */
+static bool is_real_part(air_span text, size_t i) {
+    uint8_t byte = text.data[i];
+    return byte == '.' || byte == 'E' ||
+           (byte == 'e' && i > 0 && text.data[i - 1] >= '0' && text.data[i - 1] <= '9');
 }
 
 /* The index of the quote that ends the string which begins at start, or the text's end. */

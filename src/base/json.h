@@ -29,6 +29,10 @@
  */
 enum air_error air_json_read(air_span text, json_t **out);
 
+/* The same, but numbers may have fractions and exponents, as the dates of a JWT may (RFC 7519
+ * section 2). One that no double holds is AIR_ERR_MALFORMED. */
+enum air_error air_json_read_reals(air_span text, json_t **out);
+
 /* A member's text, or the empty span (data NULL) when it is missing or not a string. Valid as long
  * as object. */
 air_span air_json_text(const json_t *object, const char *key);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * JSON Web Signatures in the flattened serialization (RFC 7515 section 7.2.2), the only one ACME
- * knows (RFC 8555 section 6.2). What the members mean to a CA is the ACME room's.
+ * knows (RFC 8555 section 6.2), and what every serialization is checked by; compact.c has the other
+ * one. What the members mean to a CA is the ACME room's.
  *
  * Invariant: the message never chooses how it is checked: the key decides the algorithm, and every
  * extension that would change the meaning of the bytes (crit, b64) is refused. On failure the
@@ -13,19 +14,13 @@
 #include "src/base/span.h"
 #include "src/jose/jws_input.h"
 
-/* The three texts of a flattened JWS, borrowed from its JSON. */
-struct parts {
-    air_span header;
-    air_span payload;
-    air_span signature;
-};
-
 static enum air_error write_header(
     const char *algorithm, const struct air_jws_header *header, struct air_buffer *out);
-static enum air_error read_parts(const json_t *jws, struct parts *out);
-static enum air_error check_header(air_span encoded, const char *algorithm);
-static enum air_error check_signature(
-    const struct air_crypto *crypto, const struct air_public_key *key, const struct parts *parts);
+static enum air_error read_parts(const json_t *jws, struct air_jws_parts *out);
+static enum air_error decode_header(air_span jws, struct air_buffer *header);
+static enum air_error check_encoded_header(air_span encoded, const char *algorithm);
+static enum air_error check_signature(const struct air_crypto *crypto,
+    const struct air_public_key *key, const struct air_jws_parts *parts);
 
 enum air_error air_jws_signing_input(
     const struct air_jws_header *header, air_span payload, struct air_buffer *out) {
@@ -87,16 +82,60 @@ enum air_error air_jws_verify(const struct air_crypto *crypto, const struct air_
     if (error != AIR_OK) {
         return error;
     }
-    struct parts parts = {0};
+    struct air_jws_parts parts = {0};
     error = read_parts(json, &parts);
     if (error == AIR_OK) {
-        error = check_header(parts.header, air_algorithm_text(air_algorithm_for_key(key->type)));
+        error = air_jws_check_parts(crypto, key, &parts, payload);
+    }
+    json_decref(json);
+    return error;
+}
+
+enum air_error air_jws_header_read(air_span jws, struct air_buffer *out) {
+    if (jws.size > AIR_JWS_SIZE_MAX) {
+        return AIR_ERR_LIMIT;
+    }
+    json_t *json = NULL;
+    struct air_buffer header;
+    air_buffer_init(&header, AIR_JWS_SIZE_MAX);
+    enum air_error error = decode_header(jws, &header);
+    if (error == AIR_OK) {
+        error = air_json_read(air_buffer_span(&header), &json);
     }
     if (error == AIR_OK) {
-        error = check_signature(crypto, key, &parts);
+        error = air_buffer_append_span(out, air_buffer_span(&header));
+    }
+    json_decref(json);
+    air_buffer_deinit(&header);
+    return error;
+}
+
+enum air_error air_jws_check_parts(const struct air_crypto *crypto,
+    const struct air_public_key *key, const struct air_jws_parts *parts,
+    struct air_buffer *payload) {
+    enum air_error error =
+        check_encoded_header(parts->header, air_algorithm_text(air_algorithm_for_key(key->type)));
+    if (error == AIR_OK) {
+        error = check_signature(crypto, key, parts);
     }
     if (error == AIR_OK) {
-        error = air_base64url_decode(parts.payload, payload);
+        error = air_base64url_decode(parts->payload, payload);
+    }
+    return error;
+}
+
+/* RFC 7515 section 4.1.11, RFC 7797 section 6: we know no extension, and b64 is one. */
+enum air_error air_jws_check_header(air_span header, const char *algorithm) {
+    json_t *json = NULL;
+    enum air_error error = air_json_read(header, &json);
+    if (error == AIR_OK) {
+        air_span alg = air_json_text(json, "alg");
+        if (alg.data == NULL || json_object_get(json, "crit") != NULL ||
+            json_object_get(json, "b64") != NULL) {
+            error = AIR_ERR_MALFORMED;
+        } else if (alg.size == 0 || !air_span_equal_text(alg, algorithm)) {
+            error = AIR_ERR_UNSUPPORTED;
+        }
     }
     json_decref(json);
     return error;
@@ -147,7 +186,7 @@ static enum air_error write_header(
 
 /* Members other than these are ignored (RFC 7515 section 7.2.2), but nothing unprotected may take
  * part (RFC 8555 section 6.2). */
-static enum air_error read_parts(const json_t *jws, struct parts *out) {
+static enum air_error read_parts(const json_t *jws, struct air_jws_parts *out) {
     if (json_object_get(jws, "header") != NULL || json_object_get(jws, "signatures") != NULL) {
         return AIR_ERR_MALFORMED;
     }
@@ -158,31 +197,39 @@ static enum air_error read_parts(const json_t *jws, struct parts *out) {
     return is_whole ? AIR_OK : AIR_ERR_MALFORMED;
 }
 
-/* RFC 7515 section 4.1.11, RFC 7797 section 6: we know no extension, and b64 is one. */
-static enum air_error check_header(air_span encoded, const char *algorithm) {
+/* Tell a JWS's serialization by its first character, and decode its protected header. */
+static enum air_error decode_header(air_span jws, struct air_buffer *header) {
+    struct air_jws_parts parts = {0};
     json_t *json = NULL;
+    enum air_error error = AIR_OK;
+    if (air_span_starts_with(air_span_trim(jws), "{")) {
+        error = air_json_read(jws, &json);
+        if (error == AIR_OK) {
+            error = read_parts(json, &parts);
+        }
+    } else {
+        error = air_jws_split(jws, &parts);
+    }
+    if (error == AIR_OK) {
+        error = air_base64url_decode(parts.header, header);
+    }
+    json_decref(json);
+    return error;
+}
+
+static enum air_error check_encoded_header(air_span encoded, const char *algorithm) {
     struct air_buffer text;
     air_buffer_init(&text, AIR_JWS_SIZE_MAX);
     enum air_error error = air_base64url_decode(encoded, &text);
     if (error == AIR_OK) {
-        error = air_json_read(air_buffer_span(&text), &json);
+        error = air_jws_check_header(air_buffer_span(&text), algorithm);
     }
-    if (error == AIR_OK) {
-        air_span alg = air_json_text(json, "alg");
-        if (alg.data == NULL || json_object_get(json, "crit") != NULL ||
-            json_object_get(json, "b64") != NULL) {
-            error = AIR_ERR_MALFORMED;
-        } else if (alg.size == 0 || !air_span_equal_text(alg, algorithm)) {
-            error = AIR_ERR_UNSUPPORTED;
-        }
-    }
-    json_decref(json);
     air_buffer_deinit(&text);
     return error;
 }
 
-static enum air_error check_signature(
-    const struct air_crypto *crypto, const struct air_public_key *key, const struct parts *parts) {
+static enum air_error check_signature(const struct air_crypto *crypto,
+    const struct air_public_key *key, const struct air_jws_parts *parts) {
     struct air_buffer input;
     struct air_buffer signature;
     air_buffer_init(&input, AIR_JWS_SIZE_MAX);

@@ -114,6 +114,24 @@ static void refuses_fractions_exponents_and_numbers_too_large(void **state) {
 }
 
 /* {"a":[[...]]}: the object is the first level. */
+/* RFC 7519 section 2: a date may have a fraction. */
+static void reads_reals_where_they_are_asked_for(void **state) {
+    (void)state;
+    json_t *json = NULL;
+    assert_ok(air_json_read_reals(SPAN("{\"a\":1.5,\"b\":-25e-2,\"c\":7}"), &json));
+    assert_true(json_real_value(json_object_get(json, "a")) == 1.5);
+    assert_true(json_real_value(json_object_get(json, "b")) == -0.25);
+    assert_true(json_is_integer(json_object_get(json, "c")));
+    json_decref(json);
+    static const char *const broken[] = {"{\"a\":1e999}", "{\"a\":1.}", "{\"a\":.5}",
+        "{\"a\":01.5}", "{\"a\":1.5,\"a\":1.5}", "{\"a\":18446744073709551616}", "{\"a\":NaN}"};
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        json = NULL;
+        assert_int_equal(air_json_read_reals(air_span_text(broken[i]), &json), AIR_ERR_MALFORMED);
+        assert_null(json);
+    }
+}
+
 static void make_nested(struct air_buffer *out, size_t depth) {
     air_buffer_clear(out);
     air_buffer_append_text(out, "{\"a\":");
@@ -325,6 +343,7 @@ int main(void) {
         cmocka_unit_test(refuses_duplicate_members_at_any_depth),
         cmocka_unit_test(refuses_nul_and_what_is_not_utf8),
         cmocka_unit_test(refuses_fractions_exponents_and_numbers_too_large),
+        cmocka_unit_test(reads_reals_where_they_are_asked_for),
         cmocka_unit_test(refuses_nesting_below_sixteen_levels),
         cmocka_unit_test(refuses_too_many_values),
         cmocka_unit_test(writes_members_in_the_callers_order_byte_for_byte),

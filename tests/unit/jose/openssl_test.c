@@ -87,6 +87,34 @@ static void refuses_examples_with_the_wrong_signature(void **state) {
     check_example(*state, EC_JWK, RS256_HEADER, ES256_SIGNATURE, AIR_ERR_UNSUPPORTED);
 }
 
+static void check_compact_example(
+    const struct air_crypto *crypto, const char *jwk, const char *jws, enum air_error expected) {
+    struct air_public_key key;
+    struct air_buffer payload;
+    air_buffer_init(&payload, 4096);
+    assert_ok(air_jwk_read(air_span_text(jwk), &key));
+    assert_int_equal(air_jws_verify_compact(crypto, &key, air_span_text(jws), &payload), expected);
+    assert_true((payload.size == 70) == (expected == AIR_OK));
+    air_buffer_deinit(&payload);
+}
+
+/* Appendices A.2 and A.3 as they are printed; A.1, whose alg is HS256; A.5, which is unsecured. */
+static void takes_of_the_compact_examples_those_with_a_signature(void **state) {
+    check_compact_example(*state, RSA_JWK, RS256_HEADER "." PAYLOAD "." RS256_SIGNATURE, AIR_OK);
+    check_compact_example(*state, EC_JWK, ES256_HEADER "." PAYLOAD "." ES256_SIGNATURE, AIR_OK);
+    check_compact_example(
+        *state, EC_JWK, RS256_HEADER "." PAYLOAD "." RS256_SIGNATURE, AIR_ERR_UNSUPPORTED);
+    check_compact_example(
+        *state, EC_JWK, ES256_HEADER "." PAYLOAD "." RS256_SIGNATURE, AIR_ERR_REFUSED);
+    check_compact_example(*state, EC_JWK,
+        "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." PAYLOAD
+        ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        AIR_ERR_UNSUPPORTED);
+    check_compact_example(*state, EC_JWK, "eyJhbGciOiJub25lIn0." PAYLOAD ".", AIR_ERR_MALFORMED);
+    check_compact_example(
+        *state, EC_JWK, "eyJhbGciOiJub25lIn0." PAYLOAD ".AA", AIR_ERR_UNSUPPORTED);
+}
+
 /* Sign a payload of its own each time and verify it; tell how many signatures have a first octet of
  * 0 at one of the given places. */
 static size_t sign_many(const struct air_crypto *crypto, enum air_key_type type, size_t count,
@@ -168,6 +196,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         with_crypto(verifies_the_examples_of_rfc_7515),
         with_crypto(refuses_examples_with_the_wrong_signature),
+        with_crypto(takes_of_the_compact_examples_those_with_a_signature),
         with_crypto(es256_signatures_keep_their_width),
         with_crypto(es384_signatures_keep_their_width),
         with_crypto(rs256_signatures_verify),
