@@ -18,6 +18,9 @@ TIME_LIMIT_S = 30
 
 def main():
     haproxy, folder, answer = sys.argv[1:]
+    if not os.access(haproxy, os.X_OK):
+        print(f"no {haproxy}: ./check --all gets it")
+        sys.exit(77)
     with tempfile.TemporaryDirectory() as place:
         environment = {**os.environ, "SPIKE_FOLDER": folder, "SPIKE_ANSWER": answer,
                        "SPIKE_SCRIPT": f"{HERE}/haproxy.lua",
