@@ -8,9 +8,9 @@
  * A status is what a struct air_files_system call answers: a negative errno is a failure. Whoever
  * turns one into an enum air_error also notes the sentence for explain().
  *
- * The lock file <state>/lock carries the kernel's locks and, while a write is going on, its note: the
- * folder it works in. A process that dies in the middle leaves notes behind, and the next writer
- * settles those folders: what is visible there becomes durable, temporary files go.
+ * The lock file <state>/lock carries the kernel's locks and, for each write that is going on, a
+ * note: the folder it works in. A process that dies in the middle leaves its notes behind, and the
+ * next writer settles those folders: what is visible there becomes durable, temporary files go.
  */
 
 #include <pthread.h>

@@ -23,6 +23,9 @@
 /* How long stored certificates may take to load before the front starts without them. */
 #define LOAD_TIMEOUT_MS 30000
 
+/* Somebody waits for `issue`, and it serves nobody: as many at once as the engine takes. */
+#define ONCE_ISSUANCES_MAX 64
+
 static enum air_error bind_ports(struct air_service *service, struct air_buffer *reason);
 static enum air_error become_user(struct air_service *service, struct air_buffer *reason);
 static enum air_error start_server(
@@ -131,6 +134,7 @@ static enum air_error start_server(
     config.authorities_count = plan->authorities_count;
     config.certificates = specs;
     config.certificates_count = plan->certificates_count;
+    config.issuances_max = kind == AIR_SERVICE_ONCE ? ONCE_ISSUANCES_MAX : 0;
     config.store_only = kind == AIR_SERVICE_ONCE || plan->listen_count == 0;
     config.on_event = air_served_event;
     config.on_installed = config.store_only ? NULL : air_served_prove;
