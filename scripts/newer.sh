@@ -93,8 +93,9 @@ newer_closure() {
     done
 }
 
-# newer_launcher FOLDER: bin/haproxy starts the unpacked program with the unpacked loader. Made last,
-# it says that all is there. On a reload HAProxy starts itself again by its name, the launcher's.
+# newer_launcher FOLDER: bin/haproxy starts the unpacked program with the unpacked loader. It is
+# made last and says that all is there. On a reload HAProxy starts itself again by its name, which
+# is the launcher's.
 newer_launcher() {
     local folder=$1 loader libraries
     loader=$(find "$folder/files" -name 'ld-linux*.so.*' | head -n 1)

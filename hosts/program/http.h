@@ -9,9 +9,10 @@
 
 #include "thinair/responder.h"
 
-/* How many connections at once, of one address, and of what size: a validation takes one. */
-#define AIR_HTTP_CONNECTIONS_MAX 512
-#define AIR_HTTP_CONNECTIONS_OF_ONE_MAX 64
+/* How many connections at once, and of one address, which must not take them all. A CA, or a proxy
+ * in front of us, comes from one address: every lineage that is worked on may bring several. */
+#define AIR_HTTP_CONNECTIONS_MAX 1024
+#define AIR_HTTP_CONNECTIONS_OF_ONE_MAX 512
 #define AIR_HTTP_REQUEST_SIZE_MAX 16384
 #define AIR_HTTP_IDLE_S 5
 
