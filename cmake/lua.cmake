@@ -3,7 +3,7 @@
 # successors'. A module is not linked with Lua: the program that loads it brings it.
 set(AIR_LUA_ABIS "" CACHE INTERNAL "The Lua versions whose development files were found")
 foreach(abi 5.3 5.4)
-    pkg_check_modules(LUA${abi} QUIET IMPORTED_TARGET lua${abi})
+    pkg_check_modules(LUA${abi} QUIET IMPORTED_TARGET GLOBAL lua${abi})
     if(LUA${abi}_FOUND)
         set_property(CACHE AIR_LUA_ABIS APPEND PROPERTY VALUE ${abi})
     else()

@@ -54,6 +54,19 @@ AIR_API AIR_MUST_CHECK enum air_error air_jwk_write(
 AIR_API AIR_MUST_CHECK enum air_error air_jwk_read(air_span json, struct air_public_key *out);
 
 /*
+ * Append the private key of a JWK as PEM, for key_import of a crypto port, which finds out whether
+ * its halves belong together. An RSA key brings its primes and their exponents (p, q, dp, dq, qi).
+ *
+ * pem  Holds a secret afterwards.
+ *
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, the buffer's error, what air_jwk_read() answers, or
+ *   AIR_ERR_NOT_FOUND    a public key: there is no d.
+ *   AIR_ERR_MALFORMED    a private member is missing or has not the key's width.
+ *   AIR_ERR_UNSUPPORTED  an RSA key of more than two primes.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_jwk_private_read(air_span json, struct air_buffer *pem);
+
+/*
  * The SHA-256 thumbprint of a key (RFC 7638), base64url, not terminated.
  *
  * Returns AIR_OK, AIR_ERR_NO_MEMORY, AIR_ERR_BAD_KEY as air_jwk_write(), or what sha256 answers.
