@@ -95,10 +95,10 @@ end
 function tests.refuses_what_is_no_key()
     local pem = jose.generate():pem()
     for _, text in ipairs({"", " ", "key", "{", "{}", "[]", "null", "\0", pem .. pem,
-        pem:sub(1, 100), "x" .. pem, pem .. "x", vectors.ec_pem .. vectors.ec_pem, vectors.ec_pem .. pem,
-        pem .. vectors.ec_pem, vectors.ec_pem .. "x", vectors.ec_pem:sub(1, 60),
-        vectors.ec_jwk .. "x", vectors.ec_jwk:sub(1, -2), '{"kty":1}',
-        '{"kty":"EC","kty":"EC"}'}) do
+        pem:sub(1, 100), "x" .. pem, pem .. "x", vectors.ec_pem .. vectors.ec_pem,
+        vectors.ec_pem .. pem, pem .. vectors.ec_pem, vectors.ec_pem .. "x",
+        vectors.ec_pem:sub(1, 60), vectors.ec_jwk .. "x", vectors.ec_jwk:sub(1, -2),
+        '{"kty":1}', '{"kty":"EC","kty":"EC"}'}) do
         refused("not a key", jose.import(text))
     end
     refused("not a key", jose.import((vectors.ec_pem:gsub("MFkw", "MFkx"))))
