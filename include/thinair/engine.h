@@ -37,6 +37,7 @@ struct air_engine;
 #define AIR_ID_SIZE_MAX 128
 #define AIR_TARGETS_MAX 64
 #define AIR_URL_SIZE_MAX 2048
+#define AIR_ACCOUNT_SIZE_MAX 64
 
 struct air_engine_config {
     size_t size;                     /* sizeof(struct air_engine_config) */
@@ -62,7 +63,10 @@ AIR_API void air_engine_free(struct air_engine *engine);
 /* A CA and our account there. */
 struct air_authority_spec {
     size_t size;            /* sizeof(struct air_authority_spec) */
-    air_span directory_url; /* https; identifies the authority */
+    air_span directory_url; /* https */
+    air_span account;  /* which of our accounts at that CA: [a-z0-9-], at most AIR_ACCOUNT_SIZE_MAX
+                         bytes; empty: the usual one. With the directory URL it identifies the
+                         authority */
     air_span trust;    /* passed to the host in every request to this CA; may be empty; at most 1024
                           bytes */
     bool terms_agreed; /* the operator has agreed to the CA's terms of service */
@@ -71,15 +75,18 @@ struct air_authority_spec {
     air_span eab_kid;         /* external account binding (RFC 8555 section 7.3.4), or empty */
     air_span eab_mac_key;     /* as the CA delivers it: base64url */
     enum air_key_type account_key_type; /* AIR_KEY_NONE means ECDSA P-256 */
+    air_span account_key; /* PEM, private: used and stored when no key of this account is stored
+                             yet; empty: one is made */
 };
 
 /*
- * Make an authority known, or change it; certificates refer to it by its directory URL. All spans
- * are copied. The account, its key included, is kept in storage per directory URL.
+ * Make an authority known, or change it; certificates refer to it by its directory URL and account.
+ * All spans are copied. The account, its key included, is kept in storage.
  *
- * Returns AIR_OK, AIR_ERR_NO_MEMORY, or AIR_ERR_ARGUMENT: the URL is not https, has a user name or
- * fragment or is longer than AIR_URL_SIZE_MAX, a contact does not begin with "mailto:", or a limit
- * is passed.
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, AIR_ERR_BAD_KEY or AIR_ERR_MALFORMED (account_key, as the
+ * crypto port's key_import), or AIR_ERR_ARGUMENT: the URL is not https, has a user name or fragment
+ * or is longer than AIR_URL_SIZE_MAX, a contact does not begin with "mailto:", or a limit is
+ * passed.
  */
 AIR_API AIR_MUST_CHECK enum air_error air_engine_authority_set(
     struct air_engine *engine, const struct air_authority_spec *spec);
@@ -93,7 +100,11 @@ struct air_certificate_spec {
     size_t names_count;                 /* 1 to AIR_NAMES_MAX */
     const enum air_key_type *key_types; /* distinct families; the first is ordered first */
     size_t key_types_count;             /* 1 to AIR_KEY_TYPES_MAX; 0 means ECDSA P-256 alone */
-    air_span directory_url;             /* of an authority made known before */
+    const air_span *keys;   /* PEM, private: for each key type the key to order with, or an empty
+                               span; NULL: a fresh key for every generation. A changed key counts
+                               from the next order on */
+    air_span directory_url; /* of an authority made known before, */
+    air_span account;       /* and its account */
     const enum air_challenge_type
         *challenges; /* in order of preference; none means tls-alpn-01, http-01 */
     size_t challenges_count;
@@ -107,9 +118,11 @@ struct air_certificate_spec {
  * normalized, duplicates dropped. When the wish (CA, names, key types) differs from what the served
  * generation was made for, it is ordered at once, and the old one is served meanwhile.
  *
- * reason  On AIR_ERR_BAD_NAME and AIR_ERR_ARGUMENT a sentence that names the culprit; may be NULL.
+ * reason  On AIR_ERR_BAD_NAME, AIR_ERR_BAD_KEY, AIR_ERR_MALFORMED and AIR_ERR_ARGUMENT a sentence
+ * that names the culprit; may be NULL.
  *
- * Returns AIR_OK, AIR_ERR_NO_MEMORY, AIR_ERR_BAD_NAME, AIR_ERR_NOT_FOUND (unknown authority), or
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, AIR_ERR_BAD_NAME, AIR_ERR_NOT_FOUND (unknown authority),
+ * AIR_ERR_BAD_KEY or AIR_ERR_MALFORMED (a key that cannot be read or is not of its type), or
  * AIR_ERR_ARGUMENT.
  */
 AIR_API AIR_MUST_CHECK enum air_error air_engine_certificate_set(

@@ -276,8 +276,11 @@ static enum air_error take_key(struct air_authority *authority, uint64_t key) {
 static enum air_error request_key(struct air_job *job) {
     struct air_authority *authority = authority_of(job);
     const struct air_crypto *crypto = authority->session.crypto;
+    const air_span given = air_buffer_span(&authority->given_key);
     uint64_t key = 0;
-    enum air_error error = crypto->key_generate(crypto->self, authority->account_key_type, &key);
+    enum air_error error =
+        given.size > 0 ? crypto->key_import(crypto->self, given, &key)
+                       : crypto->key_generate(crypto->self, authority->account_key_type, &key);
     if (error == AIR_OK) {
         error = take_key(authority, key);
         if (error != AIR_OK) {

@@ -34,7 +34,9 @@ struct air_authority {
     size_t contacts_count;
     air_span eab_kid;
     air_span eab_mac_key;
-    air_span folder; /* "accounts/<host>-<hex>" */
+    air_span folder;             /* "accounts/<host>-<hex>", then "-<account>" if it has a name */
+    air_span account;            /* its name, or empty */
+    struct air_buffer given_key; /* PEM, private: for an account that has no stored key */
     bool terms_agreed;
     enum air_key_type account_key_type;
     struct air_buffer account_url;
@@ -54,7 +56,7 @@ enum air_error air_authority_new(
     struct air_engine *engine, const struct air_authority_spec *spec, struct air_authority **out);
 void air_authority_free(struct air_authority *authority);
 
-/* Take new settings for the same directory URL; the account stays. */
+/* Take new settings for the same directory URL and account; what is stored of it stays. */
 enum air_error air_authority_change(
     struct air_authority *authority, const struct air_authority_spec *spec);
 

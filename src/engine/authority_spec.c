@@ -26,10 +26,33 @@ extern const struct air_job_type air_authority_job;
 #define LATENCY_MIN_LOOPBACK_MS 5
 #define LATENCY_MAX_MS 15000
 
+static bool is_account_name(air_span name) {
+    for (size_t i = 0; i < name.size; i++) {
+        const uint8_t c = name.data[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) {
+            return false;
+        }
+    }
+    return name.size <= AIR_ACCOUNT_SIZE_MAX;
+}
+
+/* Whether it is a key that can be used, so that nobody waits for an order to learn it. */
+static enum air_error check_key(const struct air_crypto *crypto, air_span pem) {
+    uint64_t key = 0;
+    if (pem.size == 0) {
+        return AIR_OK;
+    }
+    const enum air_error error = crypto->key_import(crypto->self, pem, &key);
+    if (error == AIR_OK) {
+        crypto->key_free(crypto->self, key);
+    }
+    return error;
+}
+
 static bool is_acceptable(const struct air_authority_spec *spec) {
     if (!air_url_is_acceptable(spec->directory_url) || spec->trust.size > TRUST_SIZE_MAX ||
         spec->contacts_count > AIR_CONTACTS_MAX || spec->eab_kid.size > EAB_SIZE_MAX ||
-        spec->eab_mac_key.size > EAB_SIZE_MAX ||
+        spec->eab_mac_key.size > EAB_SIZE_MAX || !is_account_name(spec->account) ||
         (spec->eab_kid.size > 0) != (spec->eab_mac_key.size > 0)) {
         return false;
     }
@@ -48,7 +71,8 @@ static air_span add(struct air_buffer *texts, air_span text) {
     return air_span_of(texts->data + begin, texts->error == AIR_OK ? text.size : 0);
 }
 
-static air_span add_folder(struct air_authority *authority, air_span directory_url) {
+static air_span add_folder(
+    struct air_authority *authority, air_span directory_url, air_span account) {
     const struct air_crypto *crypto = authority->session.crypto;
     const air_span host = air_url_host(directory_url);
     struct air_buffer *texts = &authority->texts;
@@ -67,6 +91,10 @@ static air_span add_folder(struct air_authority *authority, air_span directory_u
     }
     air_buffer_append_byte(texts, '-');
     air_hex_encode(air_span_of(digest, 8), texts);
+    if (account.size > 0) {
+        air_buffer_append_byte(texts, '-');
+        air_buffer_append_span(texts, account);
+    }
     return air_span_of(texts->data + begin, texts->size - begin);
 }
 
@@ -75,8 +103,14 @@ enum air_error air_authority_change(
     if (!is_acceptable(spec)) {
         return AIR_ERR_ARGUMENT;
     }
+    enum air_error error = check_key(authority->session.crypto, spec->account_key);
+    if (error != AIR_OK) {
+        return error;
+    }
     struct air_authority fresh = {.session = {.crypto = authority->session.crypto}};
     air_buffer_init(&fresh.texts, TEXTS_SIZE_MAX);
+    air_buffer_init(&fresh.given_key, AIR_KEY_PEM_SIZE_MAX);
+    error = air_buffer_append_span(&fresh.given_key, spec->account_key);
     if (air_buffer_extend(&fresh.texts, TEXTS_SIZE_MAX / 2) != NULL) {
         air_buffer_truncate(&fresh.texts, 0); /* room first: spans must not move */
     }
@@ -87,14 +121,19 @@ enum air_error air_authority_change(
     }
     fresh.eab_kid = add(&fresh.texts, spec->eab_kid);
     fresh.eab_mac_key = add(&fresh.texts, spec->eab_mac_key);
-    fresh.folder = add_folder(&fresh, spec->directory_url);
-    if (fresh.texts.error != AIR_OK) {
-        const enum air_error error = fresh.texts.error;
+    fresh.account = add(&fresh.texts, spec->account);
+    fresh.folder = add_folder(&fresh, spec->directory_url, spec->account);
+    error = error == AIR_OK ? fresh.texts.error : error;
+    if (error != AIR_OK) {
         air_buffer_deinit(&fresh.texts);
+        air_buffer_deinit(&fresh.given_key);
         return error;
     }
     air_buffer_deinit(&authority->texts);
+    air_buffer_deinit(&authority->given_key);
     authority->texts = fresh.texts;
+    authority->given_key = fresh.given_key;
+    authority->account = fresh.account;
     authority->session.directory_url = url;
     authority->session.trust = trust;
     memcpy(authority->contacts, fresh.contacts, sizeof fresh.contacts);
@@ -141,6 +180,7 @@ void air_authority_free(struct air_authority *authority) {
     crypto->key_free(crypto->self, authority->session.account_key);
     air_directory_deinit(&authority->directory);
     air_buffer_deinit(&authority->texts);
+    air_buffer_deinit(&authority->given_key);
     air_buffer_deinit(&authority->account_url);
     air_buffer_deinit(&authority->new_key);
     air_buffer_deinit(&authority->failure_text);

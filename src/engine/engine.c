@@ -79,10 +79,13 @@ void air_engine_free(struct air_engine *engine) {
     air_memory_free(engine, sizeof *engine);
 }
 
-static struct air_authority *find_authority(const struct air_engine *engine, air_span url) {
+static struct air_authority *find_authority(
+    const struct air_engine *engine, air_span url, air_span account) {
     for (size_t i = 0; i < engine->authorities_count; i++) {
-        if (air_span_equal(air_authority_directory_url(engine->authorities[i]), url)) {
-            return engine->authorities[i];
+        struct air_authority *authority = engine->authorities[i];
+        if (air_span_equal(air_authority_directory_url(authority), url) &&
+            air_span_equal(authority->account, account)) {
+            return authority;
         }
     }
     return NULL;
@@ -109,7 +112,7 @@ enum air_error air_engine_authority_set(
     if (spec->size != sizeof *spec) {
         return AIR_ERR_ARGUMENT;
     }
-    struct air_authority *known = find_authority(engine, spec->directory_url);
+    struct air_authority *known = find_authority(engine, spec->directory_url, spec->account);
     if (known != NULL) {
         return air_authority_change(known, spec);
     }
@@ -155,12 +158,12 @@ enum air_error air_engine_certificate_set(
     if (spec->size != sizeof *spec) {
         return AIR_ERR_ARGUMENT;
     }
-    struct air_authority *authority = find_authority(engine, spec->directory_url);
+    struct air_authority *authority = find_authority(engine, spec->directory_url, spec->account);
     if (authority == NULL) {
         return AIR_ERR_NOT_FOUND;
     }
     struct air_certificate *fresh = NULL;
-    enum air_error error = air_certificate_new(spec, authority, &fresh, reason);
+    enum air_error error = air_certificate_new(engine->crypto, spec, authority, &fresh, reason);
     if (error == AIR_OK) {
         error = air_queue_reserve(&engine->queue, engine->lineages_count + fresh->lineages_count);
     }

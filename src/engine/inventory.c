@@ -45,6 +45,16 @@ size_t air_certificate_names(const struct air_certificate *certificate, air_span
     return certificate->names_count;
 }
 
+air_span air_lineage_given_key(const struct air_lineage *lineage) {
+    const struct air_certificate *certificate = lineage->certificate;
+    const air_span names = air_certificate_names_text(certificate);
+    size_t before = 0;
+    for (const struct air_lineage *at = certificate->lineages; at != lineage; at++) {
+        before += at->given_key_size;
+    }
+    return air_span_of(names.data + names.size + before, lineage->given_key_size);
+}
+
 static bool is_known(const struct air_buffer *names, air_span name) {
     air_span rest = air_buffer_span(names);
     while (rest.size > 0) {
@@ -136,6 +146,50 @@ static enum air_error check(const struct air_certificate_spec *spec, struct air_
     return AIR_OK;
 }
 
+/* Each given key must be readable and of its type. *size: of all. */
+static enum air_error check_keys(const struct air_crypto *crypto,
+    const struct air_certificate_spec *spec, size_t *size, struct air_buffer *reason) {
+    enum air_error error = AIR_OK;
+    *size = 0;
+    if (spec->keys == NULL) {
+        return AIR_OK;
+    }
+    for (size_t i = 0; i < spec->key_types_count && error == AIR_OK; i++) {
+        struct air_public_key public_key = {.type = spec->key_types[i]};
+        uint64_t key = 0;
+        if (spec->keys[i].size == 0) {
+            continue;
+        }
+        *size += spec->keys[i].size;
+        error = crypto->key_import(crypto->self, spec->keys[i], &key);
+        if (error == AIR_OK) {
+            error = crypto->key_public(crypto->self, key, &public_key);
+            crypto->key_free(crypto->self, key);
+        }
+        if (error == AIR_OK && public_key.type != spec->key_types[i]) {
+            error = AIR_ERR_BAD_KEY;
+        }
+        if (error != AIR_OK) {
+            complain(reason, "the given key cannot be read as ",
+                air_span_text(air_key_type_text(spec->key_types[i])));
+        }
+    }
+    return error;
+}
+
+/* Behind the names; the sizes are in the lineages. */
+static void copy_keys(
+    struct air_certificate *certificate, const struct air_certificate_spec *spec, uint8_t *to) {
+    for (size_t i = 0; spec->keys != NULL && i < spec->key_types_count; i++) {
+        const air_span key = spec->keys[i];
+        certificate->lineages[i].given_key_size = (uint16_t)key.size;
+        if (key.size > 0) {
+            memcpy(to, key.data, key.size);
+        }
+        to += key.size;
+    }
+}
+
 static void fill(struct air_certificate *certificate, const struct air_certificate_spec *spec) {
     static const enum air_challenge_type challenges[] = {AIR_TLS_ALPN_01, AIR_HTTP_01};
     const bool has_choice = spec->challenges_count > 0;
@@ -155,9 +209,14 @@ static void fill(struct air_certificate *certificate, const struct air_certifica
     }
 }
 
-enum air_error air_certificate_new(const struct air_certificate_spec *spec,
-    struct air_authority *authority, struct air_certificate **out, struct air_buffer *reason) {
+enum air_error air_certificate_new(const struct air_crypto *crypto,
+    const struct air_certificate_spec *spec, struct air_authority *authority,
+    struct air_certificate **out, struct air_buffer *reason) {
+    size_t keys_size = 0;
     enum air_error error = check(spec, reason);
+    if (error == AIR_OK) {
+        error = check_keys(crypto, spec, &keys_size, reason);
+    }
     if (error != AIR_OK) {
         return error;
     }
@@ -178,7 +237,7 @@ enum air_error air_certificate_new(const struct air_certificate_spec *spec,
     }
     const size_t lineages_count = spec->key_types_count > 0 ? spec->key_types_count : 1;
     const size_t text_at = sizeof **out + lineages_count * sizeof(struct air_lineage);
-    const size_t block_size = text_at + id.size + names.size;
+    const size_t block_size = text_at + id.size + names.size + keys_size;
     struct air_certificate *certificate = air_memory_new(block_size);
     if (certificate == NULL) {
         error = AIR_ERR_NO_MEMORY;
@@ -193,6 +252,7 @@ enum air_error air_certificate_new(const struct air_certificate_spec *spec,
     memcpy((char *)certificate + text_at, id.data, id.size);
     memcpy((char *)certificate + text_at + id.size, names.data, names.size);
     fill(certificate, spec);
+    copy_keys(certificate, spec, (uint8_t *)certificate + text_at + id.size + names.size);
     *out = certificate;
 done:
     air_buffer_deinit(&names);
@@ -219,7 +279,9 @@ bool air_certificate_is_same(const struct air_certificate *a, const struct air_c
         is_same = a->challenges[i] == b->challenges[i];
     }
     for (size_t i = 0; is_same && i < a->lineages_count; i++) {
-        is_same = a->lineages[i].key_type == b->lineages[i].key_type;
+        is_same = a->lineages[i].key_type == b->lineages[i].key_type &&
+                  air_span_equal(air_lineage_given_key(&a->lineages[i]),
+                      air_lineage_given_key(&b->lineages[i]));
     }
     return is_same;
 }

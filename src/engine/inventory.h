@@ -30,6 +30,7 @@ struct air_lineage {
     uint32_t generation; /* served or stored; 0: none */
     uint32_t failures_count;
     uint16_t last_error_size;
+    uint16_t given_key_size; /* of the key to order with, behind the names; 0: a fresh one */
     uint8_t key_type;
     uint8_t serial_size;
     uint8_t serial[AIR_LINEAGE_SERIAL_SIZE_MAX];
@@ -42,7 +43,8 @@ struct air_lineage {
     bool needs_load : 1; /* the stored records must be read again */
 };
 
-/* What the user asks for. Its lineages and then its texts, id and names, follow it in one block. */
+/* What the user asks for. Its lineages and then its texts (id, names, given keys) follow it in one
+ * block. */
 struct air_certificate {
     struct air_authority *authority;
     air_time_ms renew_before_ms;
@@ -65,14 +67,18 @@ air_span air_certificate_names_text(const struct air_certificate *certificate);
 /* The names as spans into the certificate, in the order given; names has room for AIR_NAMES_MAX. */
 size_t air_certificate_names(const struct air_certificate *certificate, air_span *names);
 
+/* The private key to order with, PEM, or empty. */
+air_span air_lineage_given_key(const struct air_lineage *lineage);
+
 /*
  * Make a certificate from a spec that is checked here.
  *
  * authority  The one the spec names.
- * reason     A sentence on AIR_ERR_BAD_NAME and AIR_ERR_ARGUMENT; may be NULL.
+ * reason     A sentence where the spec is at fault; may be NULL.
  */
-enum air_error air_certificate_new(const struct air_certificate_spec *spec,
-    struct air_authority *authority, struct air_certificate **out, struct air_buffer *reason);
+enum air_error air_certificate_new(const struct air_crypto *crypto,
+    const struct air_certificate_spec *spec, struct air_authority *authority,
+    struct air_certificate **out, struct air_buffer *reason);
 
 void air_certificate_free(struct air_certificate *certificate);
 

@@ -230,8 +230,10 @@ enum air_error air_prepare_request_key(struct air_job *job) {
     struct air_issuance *issuance = air_issuance_of(job);
     const struct air_crypto *crypto = job->engine->crypto;
     const enum air_key_type type = (enum air_key_type)issuance->lineage->key_type;
+    const air_span given = air_lineage_given_key(issuance->lineage);
     uint64_t key = 0;
-    enum air_error error = crypto->key_generate(crypto->self, type, &key);
+    enum air_error error = given.size > 0 ? crypto->key_import(crypto->self, given, &key)
+                                          : crypto->key_generate(crypto->self, type, &key);
     if (error == AIR_ERR_LATER) {
         struct air_action action = {.kind = AIR_ACTION_GENERATE_KEY};
         action.generate_key.type = type;

@@ -31,7 +31,8 @@ static struct air_certificate *make(unsigned number) {
     (void)snprintf(id, sizeof id, "id-%u", number);
     const struct air_certificate_spec spec = {
         .size = sizeof spec, .id = air_span_text(id), .names = names, .names_count = 1};
-    return air_certificate_new(&spec, NULL, &certificate, NULL) == AIR_OK ? certificate : NULL;
+    return air_certificate_new(NULL, &spec, NULL, &certificate, NULL) == AIR_OK ? certificate
+                                                                                : NULL;
 }
 
 static void finds_every_id_through_a_long_random_run(void **state) {

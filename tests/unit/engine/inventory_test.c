@@ -29,11 +29,11 @@ static void refuses(
     struct air_certificate *certificate = NULL;
     struct air_buffer reason;
     air_buffer_init(&reason, 1024);
-    assert_int_equal(air_certificate_new(spec, NULL, &certificate, &reason), expected);
+    assert_int_equal(air_certificate_new(NULL, spec, NULL, &certificate, &reason), expected);
     assert_span(air_buffer_span(&reason), sentence);
     assert_null(certificate);
     air_buffer_deinit(&reason);
-    assert_int_equal(air_certificate_new(spec, NULL, &certificate, NULL), expected);
+    assert_int_equal(air_certificate_new(NULL, spec, NULL, &certificate, NULL), expected);
 }
 
 static void keeps_a_wish_in_its_normal_form(void **state) {
@@ -50,7 +50,7 @@ static void keeps_a_wish_in_its_normal_form(void **state) {
     spec.renew_before_ms = 5;
     spec.must_staple = true;
     struct air_certificate *certificate = NULL;
-    assert_ok(air_certificate_new(&spec, NULL, &certificate, NULL));
+    assert_ok(air_certificate_new(NULL, &spec, NULL, &certificate, NULL));
     air_span kept[AIR_NAMES_MAX];
     assert_int_equal(air_certificate_names(certificate, kept), 2);
     assert_span(kept[0], "www.example.net");
@@ -71,7 +71,7 @@ static void fills_in_what_was_not_said(void **state) {
     const air_span names[] = {SPAN("Example.net"), SPAN("www.example.net")};
     const struct air_certificate_spec spec = spec_of(names, 2);
     struct air_certificate *certificate = NULL;
-    assert_ok(air_certificate_new(&spec, NULL, &certificate, NULL));
+    assert_ok(air_certificate_new(NULL, &spec, NULL, &certificate, NULL));
     assert_span(air_certificate_id(certificate), "example.net");
     assert_int_equal(certificate->lineages_count, 1);
     assert_int_equal(certificate->lineages[0].key_type, AIR_KEY_ECDSA_P256);
@@ -91,7 +91,7 @@ static void drops_duplicates(void **state) {
     const struct air_certificate_spec spec = spec_of(names, 6);
     struct air_certificate *certificate = NULL;
     air_span kept[AIR_NAMES_MAX];
-    assert_ok(air_certificate_new(&spec, NULL, &certificate, NULL));
+    assert_ok(air_certificate_new(NULL, &spec, NULL, &certificate, NULL));
     assert_int_equal(air_certificate_names(certificate, kept), 3);
     assert_span(kept[0], "a.net");
     assert_span(kept[1], "b.net");
@@ -133,7 +133,7 @@ static void refuses_a_name_with_a_zero_byte(void **state) {
     const air_span names[] = {SPAN("example.net\0.evil.test")};
     const struct air_certificate_spec spec = spec_of(names, 1);
     struct air_certificate *certificate = NULL;
-    assert_int_equal(air_certificate_new(&spec, NULL, &certificate, NULL), AIR_ERR_BAD_NAME);
+    assert_int_equal(air_certificate_new(NULL, &spec, NULL, &certificate, NULL), AIR_ERR_BAD_NAME);
 }
 
 static void refuses_wildcards_while_no_dns_challenge_exists(void **state) {
@@ -153,7 +153,8 @@ static void cuts_a_culprit_that_is_too_long_to_show(void **state) {
     struct air_certificate *certificate = NULL;
     struct air_buffer reason;
     air_buffer_init(&reason, 1024);
-    assert_int_equal(air_certificate_new(&spec, NULL, &certificate, &reason), AIR_ERR_BAD_NAME);
+    assert_int_equal(
+        air_certificate_new(NULL, &spec, NULL, &certificate, &reason), AIR_ERR_BAD_NAME);
     assert_in_range(reason.size, 45, 45 + AIR_NAME_SIZE_MAX);
     air_buffer_deinit(&reason);
 }
@@ -235,12 +236,12 @@ static void an_id_has_128_bytes_at_most(void **state) {
     struct air_certificate_spec spec = spec_of(names, 1);
     struct air_certificate *certificate = NULL;
     spec.id = air_span_of(id, AIR_ID_SIZE_MAX);
-    assert_ok(air_certificate_new(&spec, NULL, &certificate, NULL));
+    assert_ok(air_certificate_new(NULL, &spec, NULL, &certificate, NULL));
     assert_int_equal(air_certificate_id(certificate).size, AIR_ID_SIZE_MAX);
     air_certificate_free(certificate);
     certificate = NULL;
     spec.id = air_span_of(id, AIR_ID_SIZE_MAX + 1);
-    assert_int_equal(air_certificate_new(&spec, NULL, &certificate, NULL), AIR_ERR_ARGUMENT);
+    assert_int_equal(air_certificate_new(NULL, &spec, NULL, &certificate, NULL), AIR_ERR_ARGUMENT);
 }
 
 /* A name of 253 octets that begins with this number. */
@@ -278,7 +279,7 @@ static void a_hundred_longest_names_fit(void **state) {
     struct air_certificate_spec spec = spec_of(names, AIR_NAMES_MAX);
     struct air_certificate *certificate = NULL;
     spec.id = SPAN("many");
-    assert_ok(air_certificate_new(&spec, NULL, &certificate, NULL));
+    assert_ok(air_certificate_new(NULL, &spec, NULL, &certificate, NULL));
     assert_int_equal(air_certificate_names(certificate, kept), AIR_NAMES_MAX);
     for (size_t i = 0; i < AIR_NAMES_MAX; i++) {
         assert_span(kept[i], texts[i]);
@@ -291,7 +292,7 @@ static void a_name_costs_256_bytes_at_rest(void **state) {
     const air_span names[] = {SPAN("customer-000001.shops.example.net")};
     const struct air_certificate_spec spec = spec_of(names, 1);
     struct air_certificate *certificate = NULL;
-    assert_ok(air_certificate_new(&spec, NULL, &certificate, NULL));
+    assert_ok(air_certificate_new(NULL, &spec, NULL, &certificate, NULL));
     const size_t places_size =
         sizeof(struct air_certificate *) + sizeof(struct air_lineage *) + 2 * sizeof(uint32_t);
     assert_in_range(certificate->block_size + 2 * places_size, 1, 256); /* arrays grow twofold */
@@ -347,7 +348,7 @@ static void sees_whether_two_wishes_are_the_same(void **state) {
     specs[7].must_staple = true;
     struct air_certificate *certificates[COUNT(specs)] = {0};
     for (size_t i = 0; i < COUNT(specs); i++) {
-        assert_ok(air_certificate_new(&specs[i], NULL, &certificates[i], NULL));
+        assert_ok(air_certificate_new(NULL, &specs[i], NULL, &certificates[i], NULL));
     }
     for (size_t i = 0; i < COUNT(specs); i++) {
         for (size_t k = 0; k < COUNT(specs); k++) {
@@ -386,7 +387,7 @@ static enum air_error make_once(void *context) {
     spec.key_types = key_types;
     spec.key_types_count = 2;
     struct air_certificate *certificate = NULL;
-    const enum air_error error = air_certificate_new(&spec, NULL, &certificate, NULL);
+    const enum air_error error = air_certificate_new(NULL, &spec, NULL, &certificate, NULL);
     if (error == AIR_OK) {
         air_lineage_set_error(&certificate->lineages[1], SPAN("something"));
     }
