@@ -25,6 +25,11 @@ air_library(thinair-files
     ROOMS storage_file
     HEADERS files.h)
 
+air_library(thinair-memory
+    DESCRIPTION "thinair's storage port in memory, for what must not be kept"
+    ROOMS storage_memory
+    HEADERS memory_storage.h)
+
 air_library(thinair-tls
     DESCRIPTION "Certificates by name, and tls-alpn-01, for OpenSSL servers"
     ROOMS tls

@@ -13,6 +13,8 @@
 static char folder[AIR_TEST_PATH_SIZE];
 static char state_path[AIR_TEST_PATH_SIZE];
 
+const bool air_rig_is_shared = true;
+
 struct air_storage *air_rig_open(void) {
     air_test_folder_make(folder);
     air_test_path(state_path, folder, "state");

@@ -9,6 +9,8 @@
 #include "tests/contract/storage/rig.h"
 #include "tests/support/memory_storage.h"
 
+const bool air_rig_is_shared = true;
+
 struct air_storage *air_rig_open(void) {
     return air_memory_storage_new();
 }

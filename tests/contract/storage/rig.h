@@ -13,6 +13,9 @@ struct air_storage *air_rig_open(void);
 /* One more storage on the same state, as another process would open it. */
 struct air_storage *air_rig_open_again(struct air_storage *first);
 
+/* Whether two storages can look at one state; if not, sharing_test.c does not apply. */
+extern const bool air_rig_is_shared;
+
 /* Close one storage. */
 void air_rig_close(struct air_storage *storage);
 
