@@ -14,7 +14,7 @@ import sys
 import house
 
 LIST = "tests/style/symbols.txt"
-LIBRARIES = ("thinair", "thinair-jose", "thinair-openssl", "thinair-files", "thinair-tls",
+LIBRARIES = ("thinair", "thinair-jose", "thinair-openssl", "thinair-files", "thinair-memory", "thinair-tls",
              "thinair-driver")
 CORE = ("thinair", "thinair-jose")
 SANITIZERS = re.compile(r"lib[a-z]*san\.so")
