@@ -14,7 +14,8 @@ endforeach()
 # air_lua_module(NAME SOURCES... [LINK targets...]): NAME.so in lib/lua5.3 and lib/lua5.4.
 #
 # For each Lua an object library NAME_lua5.x is made, which tests link too, and the module
-# NAME_lua5.x_so. The rooms it needs go into it; it exports nothing but the luaopen_ function.
+# NAME_lua5.x_so. The rooms it needs go into it; it exports nothing but the luaopen_ function. The
+# global property AIR_LUA_MODULES lists the files that were made.
 function(air_lua_module name)
     cmake_parse_arguments(MODULE "" "" "LINK" ${ARGN})
     foreach(abi ${AIR_LUA_ABIS})
@@ -28,6 +29,7 @@ function(air_lua_module name)
         set_target_properties(${target}_so PROPERTIES LINKER_LANGUAGE C PREFIX ""
             OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/lua${abi})
         target_link_options(${target}_so PRIVATE -Wl,--as-needed -Wl,--exclude-libs,ALL)
+        set_property(GLOBAL APPEND PROPERTY AIR_LUA_MODULES $<TARGET_FILE:${target}_so>)
         # Where Lua itself looks, so that `require` finds it.
         install(TARGETS ${target}_so LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/lua/${abi})
     endforeach()

@@ -18,6 +18,9 @@
 /* Its address is the name of the arrays' metatable in the registry, this module's own. */
 static const char array_name;
 
+/* More values than a userdata is written as: a JWK has five. */
+#define USERDATA_VALUES 8
+
 static const char no_memory[] = "out of memory";
 static const char mixed_keys[] = "a table has keys that are neither all texts nor 1 to n";
 
@@ -168,6 +171,8 @@ static const char *make_value(struct walk *walk, json_t **out) {
         *out = json_boolean(lua_toboolean(lua, -1));
         return NULL;
     case LUA_TTABLE:
+        /* The reader counts brackets too. */
+        walk->values_count++;
         *out = is_array(lua, lua_gettop(lua)) ? json_array() : json_object();
         return *out == NULL ? no_memory : NULL;
     default:
@@ -224,6 +229,7 @@ static const char *make_other(struct walk *walk, json_t **out) {
     if (lua_islightuserdata(lua, -1) && lua_touserdata(lua, -1) == NULL) {
         *out = json_null();
     } else if (lua_type(lua, -1) == LUA_TUSERDATA && walk->writer != NULL) {
+        walk->values_count += USERDATA_VALUES;
         *out = walk->writer->write(lua, walk->writer->context);
     }
     return *out == NULL ? "a value is of a kind that JSON does not have" : NULL;

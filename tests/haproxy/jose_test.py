@@ -75,7 +75,7 @@ class Scene:
             openssl("genpkey", *made, "-out", f"{place}/{name}.pem")
             openssl("pkey", "-in", f"{place}/{name}.pem", "-pubout", "-out", f"{place}/{name}.pub")
 
-    def write(self, issuer, application):
+    def write(self, issuer, application, load="lua-load"):
         """The manual's files, with this machine's places and ports and the probe's services."""
         with open(MANUAL, encoding="utf-8") as file:
             manual = file.read()
@@ -91,6 +91,7 @@ class Scene:
             os.makedirs(f"{self.place}/empty", exist_ok=True)
             more += f"    chroot {self.place}/empty\n    user nobody\n"
         config = replace(config, "    lua-load ", more + "    lua-load ")
+        config = replace(config, "lua-load ", f"{load} ")
         config = replace(config, "    http-request del-header x-user\n",
                          "    http-request use-service lua.sign if { path_beg /sign/ }\n"
                          "    http-request use-service lua.cost if { path /cost }\n"
@@ -258,7 +259,7 @@ def main():
         run(scene, lambda: (tokens_are_judged(scene, "p256", "ES256"),
                             signatures_are_accepted_by_openssl(scene),
                             no_call_holds_the_proxy(scene)))
-        scene.write(f"{place}/rsa4096.pub", port)
+        scene.write(f"{place}/rsa4096.pub", port, "lua-load-per-thread")
         run(scene, lambda: tokens_are_judged(scene, "rsa4096", "RS256"))
     print(subprocess.run([haproxy, "-v"], capture_output=True, text=True,
                          check=True).stdout.split("\n", maxsplit=1)[0])

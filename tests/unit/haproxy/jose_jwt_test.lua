@@ -236,6 +236,26 @@ function tests.refuses_to_sign_what_it_would_refuse_to_read()
     raised("expected", jose.jwt_sign, {}, good)
 end
 
+-- Whatever number of empty tables is signed is within what is read.
+function tests.what_was_signed_is_within_the_limits_of_reading()
+    local accepted, refusals = 0, 0
+    for _, count in ipairs({10, 2000, 2040, 2045, 2046, 2047, 2048, 2050, 4090, 5000}) do
+        local list = {}
+        for i = 1, count do
+            list[i] = {}
+        end
+        local token, sentence = jose.jwt_sign(key, with(good, {list = list}))
+        if token then
+            same(#jose.jwt_verify(token, key, base).list, count)
+            accepted = accepted + 1
+        else
+            refused("more values", token, sentence)
+            refusals = refusals + 1
+        end
+    end
+    same(accepted >= 3 and refusals >= 3, true)
+end
+
 -- A table's metamethods are code of somebody's: none is run.
 function tests.reads_tables_without_asking_their_metatables()
     local trap = setmetatable({exp = now + 9}, {__index = error, __pairs = error, __len = error})
