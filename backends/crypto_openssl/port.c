@@ -15,7 +15,7 @@
 #include "backends/crypto_openssl/certificate.h"
 #include "backends/crypto_openssl/challenge.h"
 #include "backends/crypto_openssl/csr.h"
-#include "backends/crypto_openssl/keys.h"
+#include "backends/crypto_openssl/port.h"
 #include "backends/crypto_openssl/signature.h"
 #include "src/base/memory.h"
 #include "thinair/openssl.h"
@@ -100,6 +100,11 @@ void air_crypto_openssl_free(struct air_crypto *crypto) {
     struct port *port = crypto->self;
     air_openssl_keys_free(port->keys);
     air_memory_free(port, sizeof(*port));
+}
+
+struct air_openssl_keys *air_openssl_port_keys(const struct air_crypto *crypto) {
+    const struct port *port = crypto->self;
+    return port->keys;
 }
 
 static enum air_error fill_random(void *self, uint8_t *out, size_t size) {
