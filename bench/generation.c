@@ -3,7 +3,7 @@
  * How long the steps of RSA keys in slices take: CPU time of each by CLOCK_THREAD_CPUTIME_ID, the
  * longest of each key and of all; and how long abandoning takes, at points spread over a key.
  *
- * usage: bench_generation [KEYS_2048 [KEYS_4096]]. Exit status: 0, or 1 when a key could not be made.
+ * usage: bench_generation [KEYS_2048 [KEYS_4096]]. Exit status: 0, or 1 when a key failed.
  */
 
 #include <inttypes.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RSA keys in slices. OpenSSL makes the key, from beginning to end; it calls back between candidates
- * for a prime and between the rounds of testing one, and there the fibre it runs on pauses. What
- * lies behind the last call, mostly one exponentiation that checks the key, is one slice.
+ * RSA keys in slices. OpenSSL makes the key, from beginning to end; it calls back between
+ * candidates for a prime and between the rounds of testing one, and there the fibre it runs on
+ * pauses. What lies behind the last call, mostly one exponentiation that checks the key, is one
+ * slice.
  *
  * Invariant: OpenSSL's function always comes to its end, also when the key is not wanted any more:
  * the callback then says so, and OpenSSL wipes and frees its numbers.

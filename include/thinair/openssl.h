@@ -44,7 +44,7 @@ struct air_openssl_generation;
 /*
  * Begin. Nothing is computed yet.
  *
- * crypto  Of air_crypto_openssl_new(); must outlive the generation. The key will be one of its keys.
+ * crypto  Of air_crypto_openssl_new(); must outlive the generation. The key will be one of its own.
  * type    Any; an ECDSA key is made in the first step.
  * out     Yours: air_openssl_generation_free(), also when the key is made.
  *
