@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef AIR_HAPROXY_CORE_LUA_H
+#define AIR_HAPROXY_CORE_LUA_H
+
+/*
+ * What the files of thinair_core share: functions that Lua calls, and what they need of it.
+ */
+
+#include <lua.h>
+
+#include "hosts/haproxy/haproxy.h"
+
+/* A buffer that Lua collects, and wipes. */
+struct air_core_reason {
+    struct air_buffer buffer;
+};
+
+/* Push one. Raises when Lua has no memory. */
+struct air_core_reason *air_core_reason_push(lua_State *lua);
+
+/* The engine of the handle that is the first argument. */
+struct air_haproxy *air_core_of(lua_State *lua);
+
+/* A string argument; raises when it is none. */
+air_span air_core_span(lua_State *lua, int index);
+
+/* nil and a sentence; gives 2. */
+int air_core_fail(lua_State *lua, enum air_error error, const struct air_buffer *reason);
+
+/* handle:order(content_type, body), handle:view(id), handle:read(id, key_type): core_order.c. */
+int air_core_order(lua_State *lua);
+int air_core_view(lua_State *lua);
+int air_core_read(lua_State *lua);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Orders as Lua sees them: a request becomes a list of orders, which are asked about until they
+ * have ended.
+ */
+
+#include <lauxlib.h>
+
+#include "hosts/haproxy/core_lua.h"
+#include "src/base/memory.h"
+#include "src/base/span.h"
+
+#define REQUESTS "thinair_core.requests"
+#define REASON "thinair_core.reason"
+
+/* The longest answer: a chain and a key. */
+#define READ_SIZE_MAX (AIR_CHAIN_SIZE_MAX + AIR_KEY_PEM_SIZE_MAX)
+
+static int collect_requests(lua_State *lua);
+static int collect_reason(lua_State *lua);
+static void push_order(
+    lua_State *lua, struct air_haproxy *haproxy, struct air_order_request *request);
+
+struct air_core_reason *air_core_reason_push(lua_State *lua) {
+    struct air_core_reason *reason = lua_newuserdata(lua, sizeof(*reason));
+    air_buffer_init(&reason->buffer, READ_SIZE_MAX);
+    if (luaL_newmetatable(lua, REASON) != 0) {
+        lua_pushcfunction(lua, collect_reason);
+        lua_setfield(lua, -2, "__gc");
+    }
+    lua_setmetatable(lua, -2);
+    return reason;
+}
+
+static int collect_reason(lua_State *lua) {
+    struct air_core_reason *reason = lua_touserdata(lua, 1);
+    air_buffer_deinit(&reason->buffer);
+    return 0;
+}
+
+/*
+ * handle:order(content_type, body): a list with an entry for each order, and whether it is a batch;
+ * or nil, an HTTP status and a sentence. An entry has domain and id, or domain, status and text.
+ */
+int air_core_order(lua_State *lua) {
+    struct air_haproxy *haproxy = air_core_of(lua);
+    const air_span type = air_core_span(lua, 2);
+    const air_span body = air_core_span(lua, 3);
+    struct air_refusal refusal = {.status = 0};
+    luaL_checkstack(lua, 16, "orders");
+    struct air_order_requests *requests = lua_newuserdata(lua, sizeof(*requests));
+    *requests = (struct air_order_requests){0};
+    if (luaL_newmetatable(lua, REQUESTS) != 0) {
+        lua_pushcfunction(lua, collect_requests);
+        lua_setfield(lua, -2, "__gc");
+    }
+    lua_setmetatable(lua, -2);
+    if (air_order_requests_read(type, body, requests, &refusal) != AIR_OK) {
+        lua_pushnil(lua);
+        lua_pushinteger(lua, refusal.status);
+        lua_pushstring(lua, refusal.sentence);
+        return 3;
+    }
+    lua_createtable(lua, (int)requests->orders_count, 0);
+    for (size_t i = 0; i < requests->orders_count; i++) {
+        push_order(lua, haproxy, &requests->orders[i]);
+        lua_rawseti(lua, -2, (lua_Integer)i + 1);
+    }
+    lua_pushboolean(lua, requests->is_batch);
+    air_order_requests_deinit(requests); /* keys are wiped now, not when Lua collects */
+    return 2;
+}
+
+static int collect_requests(lua_State *lua) {
+    air_order_requests_deinit(lua_touserdata(lua, 1));
+    return 0;
+}
+
+static void push_order(
+    lua_State *lua, struct air_haproxy *haproxy, struct air_order_request *request) {
+    char id[AIR_HAPROXY_ID_SIZE] = "";
+    struct air_refusal refusal = request->refusal;
+    if (refusal.status == 0 && air_haproxy_order(haproxy, request, id, &refusal) != AIR_OK &&
+        refusal.status == 0) {
+        refusal.status = 503;
+    }
+    lua_createtable(lua, 0, 4);
+    if (request->names_count > 0) {
+        lua_pushlstring(lua, (const char *)request->names[0].data, request->names[0].size);
+        lua_setfield(lua, -2, "domain");
+    }
+    if (refusal.status != 0) {
+        lua_pushinteger(lua, refusal.status);
+        lua_setfield(lua, -2, "status");
+        lua_pushstring(lua, refusal.sentence);
+        lua_setfield(lua, -2, "text");
+        return;
+    }
+    lua_pushstring(lua, id);
+    lua_setfield(lua, -2, "id");
+}
+
+/* handle:view(id): "running"; "done", key types; "failed", a sentence; nil when there is none. */
+int air_core_view(lua_State *lua) {
+    struct air_haproxy *haproxy = air_core_of(lua);
+    struct air_order_view view;
+    air_haproxy_order_view(haproxy, air_core_span(lua, 2), &view);
+    luaL_checkstack(lua, 8, "view");
+    switch (view.state) {
+    case AIR_ORDER_UNHEARD:
+        lua_pushnil(lua);
+        return 1;
+    case AIR_ORDER_RUNNING:
+        lua_pushliteral(lua, "running");
+        return 1;
+    case AIR_ORDER_FAILED:
+        lua_pushliteral(lua, "failed");
+        lua_pushstring(lua, view.failure);
+        return 2;
+    case AIR_ORDER_DONE:
+        break;
+    }
+    lua_pushliteral(lua, "done");
+    lua_createtable(lua, (int)view.key_types_count, 0);
+    for (size_t i = 0; i < view.key_types_count; i++) {
+        lua_pushstring(lua, air_key_type_text(view.key_types[i]));
+        lua_rawseti(lua, -2, (lua_Integer)i + 1);
+    }
+    return 2;
+}
+
+/* handle:read(id, key_type): the chain, then the key; nil and a sentence. */
+int air_core_read(lua_State *lua) {
+    struct air_haproxy *haproxy = air_core_of(lua);
+    const air_span id = air_core_span(lua, 2);
+    const enum air_key_type type = air_key_type_parse(air_core_span(lua, 3));
+    struct air_core_reason *text = air_core_reason_push(lua);
+    const enum air_error error = air_haproxy_order_read(haproxy, id, type, &text->buffer);
+    if (error != AIR_OK) {
+        return air_core_fail(lua, error, NULL);
+    }
+    lua_pushlstring(lua, (const char *)text->buffer.data, text->buffer.size);
+    air_buffer_deinit(&text->buffer);
+    return 1;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of the engine in HAProxy: what it is made of, and what is asked of it besides orders and
+ * turns.
+ *
+ * Invariant: nothing here takes longer than memory and one look at a file; nothing calls back.
+ */
+
+#include "hosts/haproxy/haproxy.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hosts/haproxy/inside.h"
+#include "src/base/memory.h"
+#include "src/base/span.h"
+#include "thinair/files.h"
+#include "thinair/memory_storage.h"
+
+#define MS_PER_S 1000
+#define NS_PER_MS 1000000
+#define CONTACTS_SIZE_MAX 4096
+
+static const air_span target = {(const uint8_t *)"haproxy", 7};
+
+static enum air_error open_files(
+    const char *path, struct air_storage **out, struct air_buffer *reason);
+static enum air_error take_config(
+    struct air_haproxy *haproxy, const struct air_haproxy_config *config);
+static enum air_error make_parts(struct air_haproxy *haproxy);
+
+enum air_error air_haproxy_new(
+    const struct air_haproxy_config *config, struct air_haproxy **out, struct air_buffer *reason) {
+    struct air_haproxy *haproxy = air_memory_new(sizeof(*haproxy));
+    if (haproxy == NULL) {
+        return AIR_ERR_NO_MEMORY;
+    }
+    (void)pthread_mutex_init(&haproxy->mutex, NULL);
+    enum air_error error = take_config(haproxy, config);
+    if (error == AIR_OK) {
+        error = make_parts(haproxy);
+    }
+    if (error == AIR_OK && config->state_dir != NULL) {
+        error = open_files(config->state_dir, &haproxy->files, reason);
+    }
+    if (error == AIR_OK) {
+        air_route_init(&haproxy->route, haproxy->files, haproxy->memory);
+        error = air_engine_authority_set(haproxy->engine, &haproxy->authority);
+        if (error == AIR_ERR_ARGUMENT) {
+            (void)air_buffer_append_text(reason, "the CA's directory must be an https URL, a "
+                                                 "contact begin with mailto:");
+        }
+    }
+    if (error == AIR_OK && config->has_target) {
+        error = air_engine_target_add(haproxy->engine, target);
+    }
+    if (error != AIR_OK) {
+        air_haproxy_free(haproxy);
+        return error;
+    }
+    *out = haproxy;
+    return AIR_OK;
+}
+
+void air_haproxy_free(struct air_haproxy *haproxy) {
+    if (haproxy == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < AIR_SLICES_MAX; i++) {
+        air_openssl_generation_free(haproxy->slices[i].generation);
+    }
+    air_orders_free(haproxy);
+    air_engine_free(haproxy->engine);
+    SSL_CTX_free(haproxy->challenge_context);
+    air_tls_free(haproxy->tls);
+    air_responder_free(haproxy->responder);
+    air_storage_files_free(haproxy->files);
+    air_storage_memory_free(haproxy->memory);
+    air_crypto_openssl_free(haproxy->crypto);
+    air_buffer_deinit(&haproxy->directory_url);
+    air_buffer_deinit(&haproxy->contacts_text);
+    (void)pthread_mutex_destroy(&haproxy->mutex);
+    air_memory_free(haproxy, sizeof(*haproxy));
+}
+
+enum air_error air_haproxy_manage(struct air_haproxy *haproxy, const air_span *names,
+    size_t names_count, const enum air_key_type *key_types, size_t key_types_count,
+    bool must_staple, struct air_buffer *reason) {
+    const struct air_certificate_spec spec = {.size = sizeof(spec),
+        .names = names,
+        .names_count = names_count,
+        .key_types = key_types,
+        .key_types_count = key_types_count,
+        .directory_url = haproxy->authority.directory_url,
+        .challenges = haproxy->challenges,
+        .challenges_count = haproxy->challenges_count,
+        .must_staple = must_staple};
+    (void)pthread_mutex_lock(&haproxy->mutex);
+    enum air_error error = air_engine_certificate_set(haproxy->engine, &spec, reason);
+    (void)pthread_mutex_unlock(&haproxy->mutex);
+    return error;
+}
+
+enum air_error air_haproxy_answer(struct air_haproxy *haproxy, air_span method, air_span path,
+    air_span host, struct air_buffer *body) {
+    /* The table has a lock of its own. */
+    return air_responder_answer(haproxy->responder, method, path, host, body);
+}
+
+SSL_CTX *air_haproxy_challenge_context(struct air_haproxy *haproxy) {
+    return haproxy->challenge_context;
+}
+
+enum air_error air_haproxy_renew(struct air_haproxy *haproxy, air_span id) {
+    if (!air_haproxy_is_managed(id)) {
+        return AIR_ERR_NOT_FOUND;
+    }
+    (void)pthread_mutex_lock(&haproxy->mutex);
+    enum air_error error = air_engine_certificate_renew(haproxy->engine, id);
+    (void)pthread_mutex_unlock(&haproxy->mutex);
+    return error;
+}
+
+/* Copy a text that belongs to the engine; the buffer was given room before, so that it stays. */
+static air_span keep(struct air_buffer *text, air_span from) {
+    const size_t begin = text->size;
+    (void)air_buffer_append_span(text, from);
+    return air_span_of(text->data + begin, text->size - begin);
+}
+
+enum air_error air_haproxy_status(struct air_haproxy *haproxy, size_t index,
+    struct air_status *status, struct air_buffer *text, bool *is_private) {
+    (void)pthread_mutex_lock(&haproxy->mutex);
+    enum air_error error = air_engine_status(haproxy->engine, index, status);
+    if (error == AIR_OK) {
+        *is_private = !air_haproxy_is_managed(status->certificate);
+        air_span names = air_span_of(NULL, 0);
+        air_buffer_clear(text);
+        if (air_buffer_extend(text, AIR_NAMES_MAX * 256 + 2048) != NULL) {
+            air_buffer_truncate(text, 0); /* room first: spans must not move */
+        }
+        status->certificate = keep(text, status->certificate);
+        status->last_error = keep(text, status->last_error);
+        const size_t begin = text->size;
+        for (size_t i = 0; i < status->names_count; i++) {
+            (void)air_buffer_append_span(text, status->names[i]);
+            (void)air_buffer_append_byte(text, '\n');
+        }
+        names = air_span_of(text->data + begin, text->size - begin);
+        status->directory_url = names; /* one name a line */
+        status->names = NULL;
+        error = text->error;
+    }
+    (void)pthread_mutex_unlock(&haproxy->mutex);
+    return error;
+}
+
+bool air_haproxy_is_managed(air_span id) {
+    return !air_span_starts_with(id, AIR_ROUTE_ORDER_PREFIX);
+}
+
+struct air_time air_haproxy_now(void) {
+    struct timespec wall = {0};
+    struct timespec boot = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    (void)clock_gettime(CLOCK_BOOTTIME, &boot);
+    return (struct air_time){
+        .wall_ms = (air_time_ms)wall.tv_sec * MS_PER_S + wall.tv_nsec / NS_PER_MS,
+        .boot_ms = (air_time_ms)boot.tv_sec * MS_PER_S + boot.tv_nsec / NS_PER_MS};
+}
+
+/* Root is HAProxy before it becomes its user: what it would make would be root's for ever. */
+static enum air_error open_files(
+    const char *path, struct air_storage **out, struct air_buffer *reason) {
+    struct stat status = {0};
+    const bool is_root = geteuid() == 0;
+    if (is_root && stat(path, &status) != 0) {
+        (void)air_buffer_append_text(reason, path);
+        (void)air_buffer_append_text(reason, ": there is no such directory: make it, mode 0700, as "
+                                             "HAProxy's own user (install -d -m 0700 -o USER)");
+        return AIR_ERR_NOT_FOUND;
+    }
+    const bool is_other = is_root && status.st_uid != 0;
+    if (is_other && (setegid(status.st_gid) != 0 || seteuid(status.st_uid) != 0)) {
+        (void)setegid(getgid());
+        (void)air_buffer_append_text(reason, "the state directory's owner cannot be taken on");
+        return AIR_ERR_PERMISSION;
+    }
+    enum air_error error = air_storage_files_new(path, is_root ? 0 : AIR_FILES_CREATE, out, reason);
+    if (error == AIR_ERR_UNSUPPORTED && is_root) {
+        /* An empty directory that was made for us. */
+        air_buffer_clear(reason);
+        error = air_storage_files_new(path, AIR_FILES_CREATE, out, reason);
+    }
+    if (is_other && (seteuid(0) != 0 || setegid(getgid()) != 0)) {
+        air_storage_files_free(*out);
+        *out = NULL;
+        (void)air_buffer_append_text(reason, "root's rights could not be taken back");
+        return AIR_ERR_PERMISSION;
+    }
+    return error;
+}
+
+static enum air_error take_config(
+    struct air_haproxy *haproxy, const struct air_haproxy_config *config) {
+    air_buffer_init(&haproxy->directory_url, AIR_URL_SIZE_MAX);
+    air_buffer_init(&haproxy->contacts_text, CONTACTS_SIZE_MAX);
+    haproxy->authority = config->authority;
+    haproxy->authority.contacts = haproxy->contacts;
+    haproxy->challenges_count = config->challenges_count;
+    for (size_t i = 0; i < config->challenges_count; i++) {
+        haproxy->challenges[i] = config->challenges[i];
+    }
+    enum air_error error =
+        air_buffer_append_span(&haproxy->directory_url, config->authority.directory_url);
+    haproxy->authority.directory_url = air_buffer_span(&haproxy->directory_url);
+    if (air_buffer_extend(&haproxy->contacts_text, CONTACTS_SIZE_MAX) != NULL) {
+        air_buffer_truncate(&haproxy->contacts_text, 0);
+    }
+    for (size_t i = 0; i < config->authority.contacts_count; i++) {
+        haproxy->contacts[i] = keep(&haproxy->contacts_text, config->authority.contacts[i]);
+    }
+    return error != AIR_OK ? error : haproxy->contacts_text.error;
+}
+
+static enum air_error make_parts(struct air_haproxy *haproxy) {
+    enum air_error error = air_crypto_openssl_new(&haproxy->crypto);
+    const struct air_engine_config config = {.size = sizeof(config), .crypto = haproxy->crypto};
+    if (error == AIR_OK) {
+        error = air_engine_new(&config, &haproxy->engine);
+    }
+    if (error == AIR_OK) {
+        error = air_storage_memory_new(&haproxy->memory);
+    }
+    if (error == AIR_OK) {
+        error = air_responder_new(&haproxy->responder);
+    }
+    if (error == AIR_OK) {
+        error = air_tls_new(&haproxy->tls);
+    }
+    if (error == AIR_OK) {
+        haproxy->challenge_context = SSL_CTX_new(TLS_server_method());
+        error =
+            haproxy->challenge_context == NULL
+                ? AIR_ERR_NO_MEMORY
+                : air_tls_attach(haproxy->tls, haproxy->challenge_context, air_span_of(NULL, 0));
+    }
+    return error;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef AIR_HAPROXY_INSIDE_H
+#define AIR_HAPROXY_INSIDE_H
+
+/*
+ * What haproxy.c, turn.c and orders.c share. Functions here are called with the mutex held.
+ */
+
+#include <pthread.h>
+
+#include "hosts/haproxy/haproxy.h"
+#include "hosts/haproxy/route.h"
+#include "thinair/openssl.h"
+#include "thinair/responder.h"
+#include "thinair/tls.h"
+
+/* Actions that take several turns, at once: what the engine works on at once. */
+#define AIR_SLICES_MAX 64
+
+/* An action that is carried out in several turns. */
+struct air_slice {
+    const struct air_action *action; /* NULL: a free place */
+    size_t done_count;               /* puts, or names */
+    struct air_openssl_generation *generation;
+};
+
+/* An order of a client. */
+struct air_order_entry {
+    struct air_order_entry *next;
+    char id[AIR_HAPROXY_ID_SIZE];
+    struct air_order_view view;
+    bool has_ended[AIR_KEY_TYPES_MAX];
+    bool is_managed;
+    air_time_ms ended_boot_ms;
+};
+
+struct air_haproxy {
+    pthread_mutex_t mutex;
+    struct air_crypto *crypto;
+    struct air_storage *files; /* or NULL */
+    struct air_storage *memory;
+    struct air_route route;
+    struct air_engine *engine;
+    struct air_responder *responder;
+    struct air_tls *tls;
+    SSL_CTX *challenge_context;
+    struct air_buffer directory_url; /* what the usual authority is made of */
+    struct air_buffer contacts_text;
+    struct air_authority_spec authority;
+    air_span contacts[AIR_CONTACTS_MAX];
+    enum air_challenge_type challenges[AIR_CHALLENGES_MAX];
+    size_t challenges_count;
+    bool is_slice_next; /* turns alternate between the engine and what takes several */
+    size_t slice_next;
+    struct air_slice slices[AIR_SLICES_MAX];
+    struct air_order_entry *orders;
+    size_t orders_running;
+    size_t orders_ended;
+};
+
+struct air_time air_haproxy_now(void);
+
+/* An event of the engine may end an order. */
+void air_orders_hear(struct air_haproxy *haproxy, const struct air_event_action *event);
+
+/* Let go of what ended long ago. */
+void air_orders_expire(struct air_haproxy *haproxy, air_time_ms boot_ms);
+
+void air_orders_free(struct air_haproxy *haproxy);
+
+/* Whether a certificate of that id goes into the running HAProxy. */
+bool air_haproxy_is_managed(air_span id);
+
+#endif

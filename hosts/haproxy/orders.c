@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Orders of clients. Each is a certificate of the engine's for as long as it takes; its id is made
+ * of everything that was asked for, so that the same request finds the same order. When it has
+ * ended, the engine forgets it (nobody asked for renewals), and what was kept of it in memory is
+ * dropped after a while.
+ *
+ * Invariant: an entry that is running is a certificate of the engine's, one that has ended is none.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "hosts/haproxy/inside.h"
+#include "src/base/base64url.h"
+#include "src/base/memory.h"
+#include "src/base/span.h"
+#include "thinair/jose.h"
+#include "thinair/memory_storage.h"
+
+/* Orders at once; ended ones that are remembered, and for how long. */
+#define RUNNING_MAX 1000
+#define ENDED_MAX 64
+#define FRESH_MS (60 * 60 * INT64_C(1000))
+
+#define DIGEST_TEXT_SIZE_MAX 65536
+
+/* What is known of a request's keys. */
+struct keys {
+    air_span domain;
+    air_span account;
+    char account_label[AIR_ACCOUNT_SIZE_MAX + 1];
+};
+
+static enum air_error check_keys(struct air_haproxy *haproxy, struct air_order_request *request,
+    struct keys *keys, struct air_refusal *refusal);
+static enum air_error import_public(
+    struct air_haproxy *haproxy, air_span pem, struct air_public_key *out);
+static enum air_error make_id(struct air_haproxy *haproxy, const struct air_order_request *request,
+    const struct keys *keys, char id[AIR_HAPROXY_ID_SIZE]);
+static enum air_error start(struct air_haproxy *haproxy, const struct air_order_request *request,
+    const struct keys *keys, const char *id, struct air_refusal *refusal);
+static struct air_order_entry **find(struct air_haproxy *haproxy, air_span id);
+static void drop(struct air_haproxy *haproxy, struct air_order_entry **place);
+static void forget_records(struct air_haproxy *haproxy, air_span id);
+static void end(struct air_haproxy *haproxy, struct air_order_entry *entry,
+    enum air_order_state state, air_span text);
+
+enum air_error air_haproxy_order(struct air_haproxy *haproxy, struct air_order_request *request,
+    char id[AIR_HAPROXY_ID_SIZE], struct air_refusal *refusal) {
+    struct keys keys = {.domain = request->domain_key, .account = request->account_key};
+    (void)pthread_mutex_lock(&haproxy->mutex);
+    enum air_error error = check_keys(haproxy, request, &keys, refusal);
+    if (error == AIR_OK && request->key_types_count == 0) {
+        request->key_types[0] = AIR_KEY_ECDSA_P256;
+        request->key_types_count = 1;
+    }
+    if (error == AIR_OK) {
+        error = make_id(haproxy, request, &keys, id);
+    }
+    if (error == AIR_OK) {
+        struct air_order_entry **place = find(haproxy, air_span_text(id));
+        if (*place == NULL || (*place)->view.state != AIR_ORDER_RUNNING) {
+            error = start(haproxy, request, &keys, id, refusal);
+        }
+    }
+    (void)pthread_mutex_unlock(&haproxy->mutex);
+    return error;
+}
+
+void air_haproxy_order_view(struct air_haproxy *haproxy, air_span id, struct air_order_view *view) {
+    *view = (struct air_order_view){.state = AIR_ORDER_UNHEARD};
+    (void)pthread_mutex_lock(&haproxy->mutex);
+    const struct air_order_entry *entry = *find(haproxy, id);
+    if (entry != NULL) {
+        *view = entry->view;
+    }
+    (void)pthread_mutex_unlock(&haproxy->mutex);
+}
+
+enum air_error air_haproxy_order_read(
+    struct air_haproxy *haproxy, air_span id, enum air_key_type key_type, struct air_buffer *out) {
+    static const char *const parts[] = {"fullchain.pem", "privkey.pem"};
+    struct air_storage *storage = &haproxy->route.port;
+    enum air_error error = AIR_OK;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && error == AIR_OK; i++) {
+        char path[AIR_STORAGE_PATH_SIZE_MAX + 1];
+        uint64_t version = 0;
+        (void)snprintf(path, sizeof(path), "live/%.*s/%s/%s", (int)id.size, (const char *)id.data,
+            air_key_type_text(key_type), parts[i]);
+        error = storage->read(storage->self, air_span_text(path), out, &version);
+    }
+    return error;
+}
+
+void air_orders_hear(struct air_haproxy *haproxy, const struct air_event_action *event) {
+    struct air_order_entry *entry = *find(haproxy, event->certificate);
+    if (entry == NULL || entry->view.state != AIR_ORDER_RUNNING) {
+        return;
+    }
+    if (event->event == AIR_EVENT_ATTEMPT_FAILED) {
+        end(haproxy, entry, AIR_ORDER_FAILED, event->text);
+        return;
+    }
+    if (event->event != AIR_EVENT_INSTALLED && event->event != AIR_EVENT_VALID) {
+        return;
+    }
+    bool is_done = true;
+    for (size_t i = 0; i < entry->view.key_types_count; i++) {
+        entry->has_ended[i] = entry->has_ended[i] || entry->view.key_types[i] == event->key_type;
+        is_done = is_done && entry->has_ended[i];
+    }
+    if (is_done) {
+        end(haproxy, entry, AIR_ORDER_DONE, air_span_of(NULL, 0));
+    }
+}
+
+void air_orders_expire(struct air_haproxy *haproxy, air_time_ms boot_ms) {
+    size_t ended_count = 0;
+    for (struct air_order_entry **place = &haproxy->orders; *place != NULL;) {
+        const struct air_order_entry *entry = *place;
+        const bool has_ended = entry->view.state != AIR_ORDER_RUNNING;
+        ended_count += has_ended ? 1 : 0;
+        /* New ones come first in the list. */
+        if (has_ended && (ended_count > ENDED_MAX || boot_ms - entry->ended_boot_ms > FRESH_MS)) {
+            drop(haproxy, place);
+        } else {
+            place = &(*place)->next;
+        }
+    }
+}
+
+void air_orders_free(struct air_haproxy *haproxy) {
+    while (haproxy->orders != NULL) {
+        struct air_order_entry *entry = haproxy->orders;
+        haproxy->orders = entry->next;
+        air_memory_free(entry, sizeof(*entry));
+    }
+}
+
+static enum air_error check_keys(struct air_haproxy *haproxy, struct air_order_request *request,
+    struct keys *keys, struct air_refusal *refusal) {
+    struct air_public_key domain = {.type = AIR_KEY_NONE};
+    struct air_public_key account = {.type = AIR_KEY_NONE};
+    if (keys->domain.size > 0) {
+        enum air_error error = import_public(haproxy, keys->domain, &domain);
+        if (error != AIR_OK) {
+            return air_refusal_set(refusal, error == AIR_ERR_NO_MEMORY ? error : AIR_ERR_BAD_KEY,
+                "domain_key: not an unencrypted private key of a supported type (ECDSA P-256 or "
+                "P-384, RSA of 2048, 3072 or 4096 bits)");
+        }
+        error = air_order_request_settle(request, domain.type, refusal);
+        if (error != AIR_OK) {
+            return error;
+        }
+    }
+    if (keys->account.size == 0) {
+        return AIR_OK;
+    }
+    const struct air_crypto *crypto = haproxy->crypto;
+    char thumbprint[AIR_THUMBPRINT_SIZE];
+    uint8_t digest[AIR_SHA256_SIZE] = {0};
+    enum air_error error = import_public(haproxy, keys->account, &account);
+    if (error != AIR_OK) {
+        return air_refusal_set(refusal, error == AIR_ERR_NO_MEMORY ? error : AIR_ERR_BAD_KEY,
+            "account_key: not an unencrypted private key of a supported type (ECDSA P-256 or "
+            "P-384, RSA of 2048, 3072 or 4096 bits)");
+    }
+    if (account.type == domain.type && account.x_or_n_size == domain.x_or_n_size &&
+        memcmp(account.x_or_n, domain.x_or_n, account.x_or_n_size) == 0) {
+        return air_refusal_set(refusal, AIR_ERR_BAD_KEY,
+            "domain_key is the account's key: a CA refuses that (RFC 8555 section 11.1)");
+    }
+    error = air_jwk_thumbprint(crypto, &account, thumbprint);
+    if (error == AIR_OK) {
+        error = crypto->sha256(crypto->self, air_span_of(thumbprint, sizeof(thumbprint)), digest);
+    }
+    (void)snprintf(keys->account_label, sizeof(keys->account_label), AIR_ROUTE_CLIENT_PREFIX);
+    for (size_t i = 0; i < AIR_ROUTE_LABEL_DIGITS / 2; i++) {
+        char *end_of = keys->account_label + strlen(keys->account_label);
+        (void)snprintf(end_of, 3, "%02x", digest[i]);
+    }
+    return error;
+}
+
+static enum air_error import_public(
+    struct air_haproxy *haproxy, air_span pem, struct air_public_key *out) {
+    const struct air_crypto *crypto = haproxy->crypto;
+    uint64_t key = 0;
+    enum air_error error = crypto->key_import(crypto->self, pem, &key);
+    if (error == AIR_OK) {
+        error = crypto->key_public(crypto->self, key, out);
+        crypto->key_free(crypto->self, key);
+    }
+    return error;
+}
+
+/* Managed: the first name. Else a digest of all that was asked for. */
+static enum air_error make_id(struct air_haproxy *haproxy, const struct air_order_request *request,
+    const struct keys *keys, char id[AIR_HAPROXY_ID_SIZE]) {
+    const struct air_crypto *crypto = haproxy->crypto;
+    struct air_buffer text;
+    uint8_t digest[AIR_SHA256_SIZE] = {0};
+    if (request->managed) {
+        const air_span name = request->names[0];
+        (void)snprintf(id, AIR_HAPROXY_ID_SIZE, "%.*s", (int)name.size, (const char *)name.data);
+        return name.size < AIR_HAPROXY_ID_SIZE ? AIR_OK : AIR_ERR_BAD_NAME;
+    }
+    air_buffer_init(&text, DIGEST_TEXT_SIZE_MAX);
+    for (size_t i = 0; i < request->names_count; i++) {
+        (void)air_buffer_append_span(&text, request->names[i]);
+        (void)air_buffer_append_byte(&text, '\n');
+    }
+    for (size_t i = 0; i < request->key_types_count; i++) {
+        (void)air_buffer_append_text(&text, air_key_type_text(request->key_types[i]));
+        (void)air_buffer_append_byte(&text, '\n');
+    }
+    (void)air_buffer_append_text(&text, request->must_staple ? "staple\n" : "\n");
+    (void)air_buffer_append_text(&text, keys->account_label);
+    (void)air_buffer_append_byte(&text, '\n');
+    enum air_error error = air_buffer_append_span(&text, keys->domain);
+    if (error == AIR_OK) {
+        error = crypto->sha256(crypto->self, air_buffer_span(&text), digest);
+    }
+    air_buffer_deinit(&text);
+    (void)snprintf(id, AIR_HAPROXY_ID_SIZE, AIR_ROUTE_ORDER_PREFIX);
+    for (size_t i = 0; i < 16; i++) {
+        (void)snprintf(id + strlen(id), 3, "%02x", digest[i]);
+    }
+    return error;
+}
+
+/* Ask the engine for it. */
+static enum air_error ask(struct air_haproxy *haproxy, const struct air_order_request *request,
+    const struct keys *keys, const char *id, struct air_buffer *reason) {
+    const air_span domain_keys[AIR_KEY_TYPES_MAX] = {keys->domain};
+    struct air_authority_spec authority = haproxy->authority;
+    const struct air_certificate_spec spec = {.size = sizeof(spec),
+        .id = air_span_text(id),
+        .names = request->names,
+        .names_count = request->names_count,
+        .key_types = request->key_types,
+        .key_types_count = request->key_types_count,
+        .keys = keys->domain.size > 0 ? domain_keys : NULL,
+        .directory_url = authority.directory_url,
+        .account = air_span_text(keys->account_label),
+        .challenges = haproxy->challenges,
+        .challenges_count = haproxy->challenges_count,
+        .must_staple = request->must_staple};
+    enum air_error error = AIR_OK;
+    if (keys->account.size > 0) {
+        authority.account = spec.account;
+        authority.account_key = keys->account;
+        error = air_engine_authority_set(haproxy->engine, &authority);
+    }
+    if (error == AIR_OK) {
+        error = air_engine_certificate_set(haproxy->engine, &spec, reason);
+    }
+    if (error == AIR_OK) {
+        /* Whoever asks wants it now, whatever an earlier failure says. */
+        error = air_engine_certificate_retry(haproxy->engine, spec.id);
+    }
+    return error;
+}
+
+static enum air_error start(struct air_haproxy *haproxy, const struct air_order_request *request,
+    const struct keys *keys, const char *id, struct air_refusal *refusal) {
+    struct air_buffer reason;
+    struct air_order_entry **old = find(haproxy, air_span_text(id));
+    if (haproxy->orders_running == RUNNING_MAX) {
+        (void)air_refusal_set(refusal, AIR_ERR_BUSY, "too many orders are under way: try again");
+        return AIR_ERR_LIMIT;
+    }
+    struct air_order_entry *entry = air_memory_new(sizeof(*entry));
+    if (entry == NULL) {
+        return air_refusal_set(refusal, AIR_ERR_NO_MEMORY, "no memory for the order");
+    }
+    air_buffer_init(&reason, 512);
+    enum air_error error = ask(haproxy, request, keys, id, &reason);
+    if (error != AIR_OK) {
+        (void)air_refusal_set(refusal, error == AIR_ERR_ARGUMENT ? AIR_ERR_BAD_NAME : error, "%.*s",
+            (int)reason.size, reason.size > 0 ? (const char *)reason.data : "");
+        air_memory_free(entry, sizeof(*entry));
+        air_buffer_deinit(&reason);
+        return error;
+    }
+    air_buffer_deinit(&reason);
+    if (*old != NULL) {
+        struct air_order_entry *ended = *old;
+        *old = ended->next;
+        haproxy->orders_ended--;
+        air_memory_free(ended, sizeof(*ended));
+    }
+    (void)snprintf(entry->id, sizeof(entry->id), "%s", id);
+    entry->view.state = AIR_ORDER_RUNNING;
+    entry->view.key_types_count = request->key_types_count;
+    memcpy(entry->view.key_types, request->key_types, sizeof(entry->view.key_types));
+    entry->is_managed = request->managed;
+    entry->next = haproxy->orders;
+    haproxy->orders = entry;
+    haproxy->orders_running++;
+    return AIR_OK;
+}
+
+static struct air_order_entry **find(struct air_haproxy *haproxy, air_span id) {
+    struct air_order_entry **place = &haproxy->orders;
+    while (*place != NULL && !air_span_equal_text(id, (*place)->id)) {
+        place = &(*place)->next;
+    }
+    return place;
+}
+
+static void end(struct air_haproxy *haproxy, struct air_order_entry *entry,
+    enum air_order_state state, air_span text) {
+    const air_span id = air_span_text(entry->id);
+    entry->view.state = state;
+    entry->ended_boot_ms = air_haproxy_now().boot_ms;
+    haproxy->orders_running--;
+    haproxy->orders_ended++;
+    (void)snprintf(entry->view.failure, sizeof(entry->view.failure), "%.*s", (int)text.size,
+        text.size > 0 ? (const char *)text.data : "");
+    if (entry->is_managed && state == AIR_ORDER_DONE) {
+        return; /* the engine keeps it, and renews it */
+    }
+    const enum air_error error = air_engine_certificate_remove(haproxy->engine, id);
+    if (error == AIR_OK && state == AIR_ORDER_FAILED) {
+        forget_records(haproxy, id);
+    }
+}
+
+static void drop(struct air_haproxy *haproxy, struct air_order_entry **place) {
+    struct air_order_entry *entry = *place;
+    forget_records(haproxy, air_span_text(entry->id));
+    *place = entry->next;
+    haproxy->orders_ended--;
+    air_memory_free(entry, sizeof(*entry));
+}
+
+/* Only what is in memory: what is managed stays. */
+static void forget_records(struct air_haproxy *haproxy, air_span id) {
+    static const char *const tops[] = {"certificates/", "live/"};
+    for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]) && !air_haproxy_is_managed(id); i++) {
+        char folder[AIR_HAPROXY_ID_SIZE + 16];
+        (void)snprintf(
+            folder, sizeof(folder), "%s%.*s", tops[i], (int)id.size, (const char *)id.data);
+        air_storage_memory_forget(haproxy->memory, air_span_text(folder));
+    }
+}
