@@ -20,6 +20,8 @@ local TIMEOUT_S = 10
 -- Below the size of HAProxy's buffers, command and payload together. HAProxy 2.6 does not survive a
 -- command that fills one exactly; the margin keeps us away from that.
 local BUFFER_MARGIN_SIZE = 64
+-- How often a certificate is committed when others come between.
+local TRIES_COUNT = 3
 -- How long another deployment of this process is waited for, and how often it is looked at.
 local TURN_MS = 10
 local TURNS_COUNT = 3000
@@ -282,9 +284,9 @@ local function expect(self, words, what, line, payload)
     return true
 end
 
--- Give a store its certificate in a transaction: HAProxy checks that key and certificate belong
--- together, and keeps what it has when they do not.
-local function transact(self, store, pem)
+-- Set and commit. HAProxy checks that key and certificate belong together, and keeps what it has
+-- when they do not.
+local function commit(self, store, pem)
     local answer, why, again = self:command("set ssl cert " .. store, pem)
     local about = (answer or ""):match("Transaction %l+ for certificate ([^\n]+)!")
     if about and about ~= store then
@@ -309,6 +311,26 @@ local function transact(self, store, pem)
     return true
 end
 
+-- Give a store its certificate in a transaction. What somebody else sets meanwhile, HAProxy 2.6 puts
+-- into ours: what was committed is looked at, and ours is committed again.
+local function transact(self, store, pem)
+    local serial = text.serial(pem)
+    for _ = 1, TRIES_COUNT do
+        local done, why, again = commit(self, store, pem)
+        if not done then
+            return nil, why, again
+        end
+        local found
+        found, why, again = self:certificate(store)
+        if not found then
+            return nil, why, again
+        elseif not serial or text.same_serial(serial, found.serial) then
+            return found
+        end
+    end
+    return nil, "others set certificates in the transaction for " .. store, true
+end
+
 -- Have HAProxy judge leaf and key in a store that nobody is served from.
 local function try_pair(self, store, stores, leaf_and_key)
     local trial = store .. ".trial"
@@ -319,13 +341,9 @@ local function try_pair(self, store, stores, leaf_and_key)
             return nil, why, again
         end
     end
-    local good, why, again = transact(self, trial, leaf_and_key)
-    local leaf = good and self:certificate(trial)
+    local leaf, why, again = transact(self, trial, leaf_and_key)
     self:command("del ssl cert " .. trial)
-    if not good then
-        return nil, why, again
-    end
-    return leaf
+    return leaf, why, again
 end
 
 -- A certificate that is too large for a command goes by CertCache, which has no limit but takes a

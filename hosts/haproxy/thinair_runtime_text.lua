@@ -166,6 +166,69 @@ function text.pem_blocks(pem)
     return certificates, keys
 end
 
+-- RFC 5280 section 4.1.2.2: 20 bytes; one more for those who count the sign apart.
+local SERIAL_SIZE_MAX = 21
+
+-- The first bytes of base64 text, which goes on until another character.
+local function decoded(base64, size)
+    local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    local bytes, held, bits = {}, 0, 0
+    for one in base64:gmatch("%S") do
+        local value = alphabet:find(one, 1, true)
+        if not value or #bytes >= size then
+            break
+        end
+        held, bits = (held << 6 | value - 1) & 0xffff, bits + 6
+        if bits >= 8 then
+            bits = bits - 8
+            table.insert(bytes, held >> bits & 0xff)
+        end
+    end
+    return bytes
+end
+
+-- Where the content of a DER element begins, and how long it is said to be; nil: not that element.
+local function content(bytes, place, tag)
+    local size = bytes[place + 1]
+    if bytes[place] ~= tag or not size then
+        return nil
+    elseif size < 0x80 then
+        return place + 2, size
+    elseif size > 0x84 then
+        return nil
+    end
+    local value = 0
+    for index = place + 2, place + 1 + (size & 0x7f) do
+        value = value << 8 | (bytes[index] or 0)
+    end
+    return place + 2 + (size & 0x7f), value
+end
+
+-- text.serial(pem): the serial number of the first certificate, in hexadecimal without leading
+-- zeros, as text.same_serial takes it; or nil. RFC 5280 section 4.1: Certificate, TBSCertificate,
+-- [0] version, serialNumber.
+function text.serial(pem)
+    local base64 = pem:match("%-%-%-%-%-BEGIN CERTIFICATE%-%-%-%-%-([^-]*)")
+    local bytes = base64 and decoded(base64, 128) or {}
+    local place = content(bytes, 1, 0x30)
+    place = place and content(bytes, place, 0x30)
+    local version, version_size = content(bytes, place or 0, 0xa0)
+    local from, size = content(bytes, version and version + version_size or place or 0, 0x02)
+    if not from or size < 1 or size > SERIAL_SIZE_MAX or from + size - 1 > #bytes then
+        return nil
+    end
+    local digits = {}
+    for index = from, from + size - 1 do
+        table.insert(digits, string.format("%02X", bytes[index]))
+    end
+    return (table.concat(digits):gsub("^0+", ""))
+end
+
+-- text.same_serial(serial, printed): is it the one that HAProxy prints?
+function text.same_serial(serial, printed)
+    return printed ~= nil and serial == printed:upper():gsub("^0+", "")
+end
+
 -- text.last_words(answer): what HAProxy said, on one line: the reason of a refusal.
 function text.last_words(answer)
     local said = answer:gsub("%s*\n%s*", " "):gsub("^%s+", ""):gsub("%s+$", "")

@@ -4,6 +4,7 @@
 -- the rest is the value or the sentence.
 
 local runtime = require("thinair_runtime")
+local deployment = require("thinair_deployment")
 
 local queue = {}
 
@@ -30,6 +31,10 @@ local verbs = {
     crt_list = function(cli, asked) return cli:crt_list(asked.crt_list) end,
     command = function(cli, asked) return cli:command(asked.line, asked.pem) end,
     version = function(cli) return (cli:version()) end,
+    file = function(_, asked)
+        return deployment.file(deployment.entries(asked.state, {{
+            names = asked.names, keys = {"ecdsa-p256", "rsa-2048"}, options = "alpn h2,http/1.1"}}))
+    end,
 }
 
 local function carry_out(asked)

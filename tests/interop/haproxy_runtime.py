@@ -226,6 +226,9 @@ def clients_choose(proxy, pairs):
         proxy.serves("a client that knows RSA only", pairs["a.rsa"], "a.example", version,
                      "-sigalgs", RSA_ONLY)
     proxy.serves("a client that knows both", pairs["a.ec"], "www.a.example")
+    # HAProxy 2.6 sees no ECDSA in a ClientHello that has the suites of TLS 1.3 only.
+    only_13 = pairs["a.rsa" if proxy.say("show version").startswith("2.6.") else "a.ec"]
+    proxy.serves("a client that knows both and TLS 1.3 only", only_13, "a.example", "-tls1_3")
 
 
 def lists_what_it_holds(proxy, pairs):
@@ -328,6 +331,39 @@ def transactions_of_others_are_left(proxy, pairs):
     answer_is("a store in no crt-list", proxy.ask("withdraw", store="theirs"), "yes")
 
 
+def others_may_write_meanwhile(proxy, pairs):
+    """Somebody sets and commits as fast as can be: what we are told is deployed, is."""
+    proxy.say("new ssl cert theirs")
+    done = threading.Event()
+
+    def keep_setting():
+        payload = "set ssl cert theirs <<\n" + pairs["b.rsa"].pem()
+        while not done.is_set():
+            proxy.say(payload)
+            proxy.say("commit ssl cert theirs")
+            proxy.say("abort ssl cert theirs")
+
+    thread = threading.Thread(target=keep_setting)
+    thread.start()
+    try:
+        for index in range(20):
+            pair = pairs["a2.ec" if index % 2 else "a.ec"]
+
+            def deployed():
+                kind, told = proxy.deploy("/certs/a.pem.ecdsa", pair.pem())
+                expect("refused only for now", kind in ("yes", "again"), told)
+                expect("what was asked for", kind == "again" or pair.serial in told, told)
+                return kind == "yes"
+
+            wait_for("a deployment among others", deployed)
+            proxy.serves("ours, not theirs", pair, "a.example", "-sigalgs", ECDSA_ONLY)
+    finally:
+        done.set()
+        thread.join()
+    proxy.say("abort ssl cert theirs")
+    answer_is("theirs goes", proxy.ask("withdraw", store="theirs"), "yes")
+
+
 def large_payloads_arrive(proxy, pairs):
     pair = pairs["b.rsa"]
     for chain_count in 40, 20, 60:
@@ -398,23 +434,28 @@ def no_socket_is_left(proxy):
 
 
 def starts_from_disk(proxy, pairs, start):
-    folder = f"{proxy.place}/disk"
-    os.makedirs(folder, exist_ok=True)
-    for kind, file in ("ec", "ecdsa"), ("rsa", "rsa"):
-        path = f"{folder}/d.pem.{file}"
-        answer = proxy.deploy(path, pairs[f"b.{kind}"].pem(), names="b.example")
+    state = f"{proxy.place}/state"
+    stores = {kind: f"{state}/live/b.example/{key_type}/bundle.pem"
+              for kind, key_type in (("ec", "ecdsa-p256"), ("rsa", "rsa-2048"))}
+    for kind, store in stores.items():
+        answer = proxy.deploy(store, pairs[f"b.{kind}"].pem(), names="b.example",
+                              options="alpn h2,http/1.1")
         answer_is("a certificate that is also on disk", answer, "yes")
-        with open(path, "w", encoding="ascii") as written:
+        os.makedirs(os.path.dirname(store), exist_ok=True)
+        with open(store, "w", encoding="ascii") as written:
             written.write(pairs[f"b.{kind}"].pem())
-    shown = proxy.say(f"show ssl crt-list {proxy.list}").split("\n")
+    kind, file = proxy.ask("file", state=state, names="b.example")
+    expect("a crt-list", kind == "yes", file)
     with open(proxy.list, "w", encoding="ascii") as written:
-        written.write("".join(line + "\n" for line in shown if line.startswith(folder)))
+        written.write(file)
     start()
+    answer = proxy.ask("crt_list", crt_list=proxy.list)
+    answer_is("the crt-list from disk", answer, "yes", "options: alpn h2,http/1.1")
     for kind, sigalgs in ("ec", ECDSA_ONLY), ("rsa", RSA_ONLY):
         proxy.serves("after a new start", pairs[f"b.{kind}"], "b.example", "-sigalgs", sigalgs)
-        answer = proxy.ask("withdraw", store=f"{folder}/d.pem.{'ecdsa' if kind == 'ec' else 'rsa'}",
-                           crt_list=proxy.list)
+        answer = proxy.ask("withdraw", store=stores[kind], crt_list=proxy.list)
         answer_is("known by the same name", answer, "yes")
+    expect("nothing is left", proxy.visit("b.example") is None)
 
 
 def prove(proxy, pairs):
@@ -424,6 +465,7 @@ def prove(proxy, pairs):
     swaps_under_connections(proxy, pairs)
     refusals_change_nothing(proxy, pairs)
     transactions_of_others_are_left(proxy, pairs)
+    others_may_write_meanwhile(proxy, pairs)
     large_payloads_arrive(proxy, pairs)
     doing_it_twice_is_doing_it_once(proxy, pairs)
     many_at_once_take_turns(proxy, pairs)

@@ -1,24 +1,58 @@
 -- SPDX-License-Identifier: MIT
 -- Stands where HAProxy's `core` is: a stats socket with a memory of certificates, one transaction
--- and one crt-list, which says what HAProxy 2.6 and 3.2 say. A PEM text is here "CERT a\nKEY a\n".
--- Sockets are counted, and the n-th connection can be made to fail in each of its steps.
+-- and one crt-list, which says what HAProxy 2.6 and 3.2 say. Its certificates are the beginning of
+-- one, with a name for a serial number. Sockets are counted, and the n-th connection can be made to fail in each of
+-- its steps.
 
 local fake = {}
 
 local CERTIFICATE = "-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
 local KEY = "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n"
 
+local function base64(bytes)
+    local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    local bits = bytes:gsub(".", function(byte)
+        local value, digits = byte:byte(), ""
+        for place = 7, 0, -1 do
+            digits = digits .. (value >> place & 1)
+        end
+        return digits
+    end)
+    bits = bits .. ("0"):rep(-#bits % 6)
+    local text = bits:gsub("%d%d%d%d%d%d", function(six)
+        local value = tonumber(six, 2)
+        return alphabet:sub(value + 1, value + 1)
+    end)
+    return text .. ("="):rep(-#text % 4)
+end
+
+-- The names of certificates by their base64 text.
+local names_of = {}
+
+-- fake.body("a"): the beginning of a certificate with the serial number fake.serial("a").
+function fake.body(name)
+    local inner = "\xa0\x03\x02\x01\x02\x02" .. string.char(#name) .. name
+    local whole = "\x30" .. string.char(#inner) .. inner
+    local body = base64("\x30" .. string.char(#whole) .. whole)
+    names_of[body] = name
+    return body
+end
+
+function fake.serial(name)
+    return (name:gsub(".", function(byte) return string.format("%02X", byte:byte()) end))
+end
+
 -- fake.pem("a", "b", chain_count): a certificate a, the key of b, and a chain.
 function fake.pem(name, key, chain_count)
-    return CERTIFICATE:format(name) .. CERTIFICATE:format("root"):rep(chain_count or 1)
-        .. KEY:format(key or name)
+    return CERTIFICATE:format(fake.body(name))
+        .. CERTIFICATE:format(fake.body("root")):rep(chain_count or 1) .. KEY:format(key or name)
 end
 
 -- What a PEM text holds: the leaf, the key and how many certificates follow the leaf.
 local function held(pem)
     local names = {}
     for name in pem:gmatch("BEGIN CERTIFICATE%-%-%-%-%-\n([^\n]*)") do
-        table.insert(names, name)
+        table.insert(names, names_of[name])
     end
     return {leaf = names[1], chain_count = #names - 1,
             key = pem:match("PRIVATE KEY%-%-%-%-%-\n([^\n]*)")}
@@ -28,8 +62,8 @@ local function shown(store, pair)
     if not pair.leaf then
         return "Filename: " .. store .. "\nStatus: Empty\nOCSP Response Key: \n\n"
     end
-    return "Filename: " .. store .. "\nStatus: Used\nSerial: " .. pair.leaf
-        .. "\nSHA1 FingerPrint: " .. pair.leaf .. "\nSubject: /CN=x\n"
+    return "Filename: " .. store .. "\nStatus: Used\nSerial: "
+        .. fake.serial(pair.leaf) .. "\nSHA1 FingerPrint: " .. pair.leaf .. "\nSubject: /CN=x\n"
         .. ("Chain Subject: /CN=root\n"):rep(pair.chain_count) .. "\n"
 end
 

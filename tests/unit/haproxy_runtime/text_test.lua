@@ -132,6 +132,28 @@ function tests.takes_pem_apart()
     same(#certificates + #keys, 0)
 end
 
+-- The first line of a certificate, made by openssl, whose serial number is below.
+local REAL = "-----BEGIN CERTIFICATE-----\n"
+    .. "MIIBXDCCAQGgAwIBAgICAIEwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBeDAeFw0y\n"
+
+function tests.reads_a_serial_number()
+    same(text.serial(REAL), "81")
+    same(text.serial(REAL:gsub("\n", "\r\n")), "81")
+    same(text.serial("-----BEGIN CERTIFICATE-----\nMAqgAwIBAgIDAQID\n"), nil)
+    for size = 0, 40 do
+        local serial = text.serial(REAL:sub(1, 28 + size))
+        same(serial == nil or serial == "81", true)
+    end
+    for _, broken in ipairs{"", "x", "-----BEGIN CERTIFICATE-----\n", (REAL:gsub("MII", "ZZZ")),
+                            (REAL:gsub("MII", "MYU")), (REAL:gsub("AgIC", "AgMC")),
+                            (REAL:gsub("AgIC", "AgI/"))} do
+        same(text.serial(broken), nil)
+    end
+    same(text.same_serial("81", "0081"), true)
+    same(text.same_serial("81", "8100"), false)
+    same(text.same_serial("81", nil), false)
+end
+
 function tests.quotes_what_ends_a_word()
     same(text.quoted("/c/a.pem"), "/c/a.pem")
     same(text.quoted("a b;c\\"), "a\\ b\\;c\\\\")
