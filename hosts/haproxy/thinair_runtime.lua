@@ -311,8 +311,8 @@ local function commit(self, store, pem)
     return true
 end
 
--- Give a store its certificate in a transaction. What somebody else sets meanwhile, HAProxy 2.6 puts
--- into ours: what was committed is looked at, and ours is committed again.
+-- Give a store its certificate in a transaction. What somebody else sets meanwhile, HAProxy 2.6
+-- puts into ours: what was committed is looked at, and ours is committed again.
 local function transact(self, store, pem)
     local serial = text.serial(pem)
     for _ = 1, TRIES_COUNT do

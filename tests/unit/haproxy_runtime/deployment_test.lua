@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Proves thinair_deployment.lua: the names of files, a crt-list whose text depends on what is wanted
--- and not on the order it is said in, and which of HAProxy's lines are ours to take away.
+-- Proves thinair_deployment.lua: the names of files, a crt-list whose text depends on what is
+-- wanted and not on the order it is said in, and which of HAProxy's lines are ours to take away.
 
 local harness = require("harness")
 local deployment = require("thinair_deployment")

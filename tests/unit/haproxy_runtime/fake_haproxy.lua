@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Stands where HAProxy's `core` is: a stats socket with a memory of certificates, one transaction
 -- and one crt-list, which says what HAProxy 2.6 and 3.2 say. Its certificates are the beginning of
--- one, with a name for a serial number. Sockets are counted, and the n-th connection can be made to fail in each of
--- its steps.
+-- one, with a name for a serial number. Sockets are counted, and the n-th connection can be made to
+-- fail in each of its steps.
 
 local fake = {}
 
