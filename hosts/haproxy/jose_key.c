@@ -67,6 +67,9 @@ void air_jose_open(lua_State *lua) {
         lua_rawsetp(lua, LUA_REGISTRYINDEX, &port_name);
         enum air_error error = air_crypto_openssl_new(&port->crypto);
         if (error != AIR_OK) {
+            /* The next require tries again. */
+            lua_pushnil(lua);
+            lua_rawsetp(lua, LUA_REGISTRYINDEX, &port_name);
             luaL_error(lua, "%s", air_error_text(error));
         }
     }
