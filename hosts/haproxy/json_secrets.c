@@ -29,7 +29,7 @@ enum air_error air_json_secrets_take(air_span json, const char *const *members,
     }
     air_span rest = json;
     enum air_error error = AIR_OK;
-    while (rest.size > 0 && error == AIR_OK) {
+    while (rest.size > 0 && error == AIR_OK && redacted->error == AIR_OK) {
         air_span plain = air_span_take(rest, air_span_find(rest, '"'));
         air_buffer_append_span(redacted, plain);
         rest = air_span_skip(rest, plain.size);

@@ -27,10 +27,10 @@ struct air_json_secrets {
  *
  * members   Names whose texts are secret, wherever they stand; ends with NULL.
  * out       Yours: air_json_secrets_deinit(), also on failure.
- * redacted  Gets the document without them. Its size_max must be AIR_JSON_SECRETS_ROOM more than
- *           the document.
+ * redacted  Gets the document without them: at most AIR_JSON_SECRETS_ROOM more bytes than it has.
+ *           Its size_max is the most that the parser shall get.
  *
- * Returns AIR_OK, AIR_ERR_NO_MEMORY, AIR_ERR_LIMIT (more than AIR_JSON_SECRETS_MAX), or
+ * Returns AIR_OK, AIR_ERR_NO_MEMORY, AIR_ERR_LIMIT (that, or AIR_JSON_SECRETS_MAX, is passed), or
  * AIR_ERR_MALFORMED: a string without end, a member's name written with escapes, in which a secret
  * could hide, or a secret with bad escapes, characters beyond ASCII or control characters that PEM
  * does not have. The document may still be no JSON.

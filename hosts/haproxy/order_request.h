@@ -26,7 +26,8 @@
 #include "thinair/crypto.h"
 #include "thinair/engine.h"
 
-/* Largest JSON body: AIR_ORDERS_MAX orders with an RSA key each. Forms: AIR_FORM_BODY_SIZE_MAX. */
+/* Largest JSON body: AIR_ORDERS_MAX orders with an RSA key each; at most 262144 bytes of it are not
+ * keys. Forms: AIR_FORM_BODY_SIZE_MAX. */
 #define AIR_ORDERS_BODY_SIZE_MAX 1048576
 
 /* Orders in one batch. */

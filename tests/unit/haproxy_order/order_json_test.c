@@ -173,7 +173,11 @@ static void refuses_what_passes_a_limit(void **state) {
     for (int i = 0; i <= 256; i++) {
         size += (size_t)snprintf(body + size, 64, "{\"account_key\":\"\",\"domain_key\":\"\"},");
     }
-    refuses(body, AIR_ERR_LIMIT, "the body has more than 512 keys, the most it may");
+    refuses(body, AIR_ERR_LIMIT,
+        "the body has more than 512 keys, or more than 262144 bytes beside its keys");
+    memset(body, '"', AIR_ORDERS_BODY_SIZE_MAX);
+    refuses(body, AIR_ERR_LIMIT,
+        "the body has more than 512 keys, or more than 262144 bytes beside its keys");
 
     memset(body, ' ', sizeof(body) - 1);
     refuses(body, AIR_ERR_LIMIT, "the body is longer than 1048576 bytes, the most that is taken");
