@@ -13,7 +13,7 @@
 #include "src/base/memory.h"
 #include "src/base/span.h"
 
-/* What the parser gets at most, keys not counted: it takes 8 ms for this, and HAProxy must not wait.
+/* What the parser gets at most, keys not counted: that takes it 8 ms, and HAProxy must not wait.
  * Enough for AIR_ORDERS_MAX orders of 50 names. */
 #define TEXT_SIZE_MAX 262144
 
