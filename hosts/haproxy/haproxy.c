@@ -171,6 +171,14 @@ struct air_time air_haproxy_now(void) {
         .boot_ms = (air_time_ms)boot.tv_sec * MS_PER_S + boot.tv_nsec / NS_PER_MS};
 }
 
+/* Act as this user, for files; from root, or back to it. */
+static bool become(uid_t uid, gid_t gid) {
+    if (uid == 0) {
+        return seteuid(uid) == 0 && setegid(gid) == 0;
+    }
+    return setegid(gid) == 0 && seteuid(uid) == 0;
+}
+
 /* Root is HAProxy before it becomes its user: what it would make would be root's for ever. */
 static enum air_error open_files(
     const char *path, struct air_storage **out, struct air_buffer *reason) {
@@ -183,8 +191,7 @@ static enum air_error open_files(
         return AIR_ERR_NOT_FOUND;
     }
     const bool is_other = is_root && status.st_uid != 0;
-    if (is_other && (setegid(status.st_gid) != 0 || seteuid(status.st_uid) != 0)) {
-        (void)setegid(getgid());
+    if (is_other && !become(status.st_uid, status.st_gid)) {
         (void)air_buffer_append_text(reason, "the state directory's owner cannot be taken on");
         return AIR_ERR_PERMISSION;
     }
@@ -194,7 +201,7 @@ static enum air_error open_files(
         air_buffer_clear(reason);
         error = air_storage_files_new(path, AIR_FILES_CREATE, out, reason);
     }
-    if (is_other && (seteuid(0) != 0 || setegid(getgid()) != 0)) {
+    if (is_other && !become(0, getgid())) {
         air_storage_files_free(*out);
         *out = NULL;
         (void)air_buffer_append_text(reason, "root's rights could not be taken back");

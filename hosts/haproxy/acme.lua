@@ -1,0 +1,89 @@
+-- SPDX-License-Identifier: MIT
+-- thinair in HAProxy. Loaded behind config.lua, which sets the global `config`:
+--
+--     lua-prepend-path /usr/local/share/thinair/haproxy/?.lua
+--     lua-prepend-path /usr/local/lib/lua/5.3/?.so cpath
+--     lua-load config.lua
+--     lua-load acme.lua
+--
+-- It makes the services lua.acme (HTTP: challenges and orders) and lua.acme_tls (TCP: tls-alpn-01),
+-- and one task that does what the engine says. The engine is in thinair_core; how HAProxy is
+-- configured around it, in README.md.
+
+local core_engine = require("thinair_core")
+local exchange = require("thinair_exchange")
+local service = require("thinair_service")
+local deploy = require("thinair_deploy")
+local settings = require("thinair_settings")
+
+local options, why = settings.read(config)
+if not options then
+    error("config.lua: " .. why, 0)
+end
+
+local handle, is_first = core_engine.start(options.engine)
+if not handle then
+    error("thinair: " .. is_first, 0)
+end
+
+for _, certificate in ipairs(is_first and options.certificates or {}) do
+    local managed
+    managed, why = handle:manage(certificate.names, certificate.keys, certificate.must_staple)
+    if not managed then
+        error("config.lua: certificates: " .. why, 0)
+    end
+end
+
+local LEVELS = {debug = core.debug, info = core.info, warning = core.warning, alarm = core.alert}
+
+local function tell(event)
+    local about = event.certificate ~= "" and event.certificate or "the CA"
+    if event.key_type ~= "none" and event.key_type ~= "" then
+        about = about .. " (" .. event.key_type .. ")"
+    end
+    core.log(LEVELS[event.level], "thinair: " .. about .. ": " .. event.event .. ": " .. event.text)
+end
+
+-- Does this process still take connections? A worker that was reloaded lets the next one work.
+local function is_leaving()
+    local info = core.get_info()
+    return tonumber(info.Stopping or info.stopping or 0) == 1
+end
+
+-- How long nothing is looked at when there is nothing to do, and while an answer is awaited.
+local IDLE_MS, AWAITING_MS = 100, 5
+local awaited = 0
+
+local function start(carry_out, what)
+    awaited = awaited + 1
+    core.register_task(function()
+        carry_out(handle, options, what)
+        awaited = awaited - 1
+    end)
+end
+
+-- One state of many drives; requests to the CA and deployments have tasks of their own.
+local function drive()
+    while not is_leaving() do
+        local kind, what = handle:turn()
+        if kind == "idle" then
+            core.msleep(math.min(what, awaited > 0 and AWAITING_MS or IDLE_MS))
+        elseif kind == "http" then
+            start(exchange.carry_out, what)
+        elseif kind == "install" then
+            start(deploy.carry_out, what)
+        else
+            if kind == "event" then
+                tell(what)
+            end
+            core.yield()
+        end
+    end
+end
+
+if is_first then
+    core.register_task(drive)
+end
+
+core.register_service("acme", "http", service.http(handle, options))
+core.register_service("acme_tls", "tcp", service.tls(handle))

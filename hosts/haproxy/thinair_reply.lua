@@ -1,0 +1,95 @@
+-- SPDX-License-Identifier: MIT
+-- Answers of the order service. What is not a certificate is a problem document (RFC 9457), so that
+-- nobody takes it for one.
+
+local reply = {}
+
+local PROBLEM = "application/problem+json"
+local ACME = "urn:ietf:params:acme:error:"
+
+-- What a CA says that is worth a status of its own; the rest is 422.
+local STATUS = {rateLimited = 429, serverInternal = 503, userActionRequired = 403}
+
+-- Problem types of RFC 8555 section 6.7 and its successors.
+local KINDS = {}
+for name in ([[accountDoesNotExist alreadyReplaced alreadyRevoked badCSR badNonce badPublicKey
+    badRevocationReason badSignatureAlgorithm caa compound connection dns externalAccountRequired
+    incorrectResponse invalidContact invalidProfile malformed orderNotReady rateLimited
+    rejectedIdentifier serverInternal tls unauthorized unsupportedContact unsupportedIdentifier
+    userActionRequired]]):gmatch("%a+") do
+    KINDS[name] = true
+end
+
+local ESCAPES = {['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t"}
+
+local function quote(text)
+    return '"' .. text:gsub('[%c"\\]', function(c)
+        return ESCAPES[c] or string.format("\\u%04x", c:byte())
+    end) .. '"'
+end
+
+-- JSON of strings, numbers, booleans, lists and tables with string keys, in their order.
+function reply.json(value)
+    local kind = type(value)
+    if kind == "table" then
+        local parts = {}
+        if #value > 0 or next(value) == nil then
+            for _, item in ipairs(value) do
+                parts[#parts + 1] = reply.json(item)
+            end
+            return "[" .. table.concat(parts, ",") .. "]"
+        end
+        local names = {}
+        for name in pairs(value) do
+            names[#names + 1] = name
+        end
+        table.sort(names)
+        for _, name in ipairs(names) do
+            parts[#parts + 1] = quote(name) .. ":" .. reply.json(value[name])
+        end
+        return "{" .. table.concat(parts, ",") .. "}"
+    end
+    return kind == "string" and quote(value) or tostring(value)
+end
+
+function reply.begin(applet, status, content_type, headers)
+    applet:set_status(status)
+    applet:add_header("content-type", content_type)
+    applet:add_header("x-content-type-options", "nosniff")
+    applet:add_header("cache-control", "no-store")
+    for name, value in pairs(headers or {}) do
+        applet:add_header(name, value)
+    end
+    applet:start_response()
+end
+
+function reply.send(applet, status, content_type, body, headers)
+    headers = headers or {}
+    headers["content-length"] = tostring(#body)
+    reply.begin(applet, status, content_type, headers)
+    if applet.method ~= "HEAD" then
+        applet:send(body)
+    end
+end
+
+-- kind: the CA's problem type, or nil.
+function reply.refuse(applet, status, sentence, headers, kind)
+    reply.send(applet, status, PROBLEM, reply.json{
+        type = kind or "about:blank", status = status, detail = sentence} .. "\n", headers)
+end
+
+-- Status, sentence and problem type of an attempt that failed, from what the engine says of it: the
+-- CA's own words begin with the type.
+function reply.of_failure(text)
+    for name in text:gmatch("(%a+): ") do
+        if KINDS[name] then
+            return STATUS[name] or 422, text, ACME .. name
+        end
+    end
+    if text:find("terms of service", 1, true) then
+        return 403, text
+    end
+    return 503, text
+end
+
+return reply

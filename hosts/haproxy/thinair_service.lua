@@ -1,0 +1,244 @@
+-- SPDX-License-Identifier: MIT
+-- The services: challenges, orders and what is managed over HTTP; tls-alpn-01 over TCP. README.md
+-- has the table of requests, statuses and bodies.
+
+local reply = require("thinair_reply")
+
+local service = {}
+
+local CHALLENGES = "/.well-known/acme-challenge/"
+local BODY_SIZE_MAX = 1048576
+-- What is read of a body that is too long, so that its sender gets to hear it.
+local DRAIN_SIZE_MAX = 67108864
+local CHUNK_SIZE = 16384
+local LOOK_MS = 50
+-- TLS records are no longer.
+local RECORD_SIZE_MAX = 16384 + 2048
+
+local function header(applet, name)
+    local values = applet.headers[name]
+    return values and values[0] or ""
+end
+
+-- The whole body; nil when it is too long.
+local function read_body(applet)
+    local parts, size = {}, 0
+    while size <= DRAIN_SIZE_MAX do
+        local part = applet:receive(CHUNK_SIZE)
+        if not part or #part == 0 then
+            break
+        end
+        size = size + #part
+        if size <= BODY_SIZE_MAX then
+            parts[#parts + 1] = part
+        else
+            parts = {}
+        end
+    end
+    return size <= BODY_SIZE_MAX and table.concat(parts) or nil
+end
+
+local function challenge(applet, handle)
+    if applet.method ~= "GET" and applet.method ~= "HEAD" then
+        return reply.refuse(applet, 405, "a challenge is asked for with GET", {allow = "GET, HEAD"})
+    end
+    local body = handle:challenge(applet.method, applet.path, header(applet, "host"))
+    if not body then
+        return reply.refuse(applet, 404, "no such challenge")
+    end
+    reply.send(applet, 200, "text/plain", body)
+end
+
+-- The certificates of an order that is done: a list of key_type and pem.
+local function certificates(handle, id, key_types)
+    local list = {}
+    for _, key_type in ipairs(key_types) do
+        local pem, why = handle:read(id, key_type)
+        if not pem then
+            return nil, why
+        end
+        list[#list + 1] = {key_type = key_type, pem = pem}
+    end
+    return list
+end
+
+-- How an order ended: certificates; or nil, a status, a sentence, and a problem type of the CA's.
+-- nil alone: not yet.
+local function ended(handle, order)
+    if order.status then
+        return nil, order.status, order.text
+    end
+    local state, what = handle:view(order.id)
+    if state == "done" then
+        local list, why = certificates(handle, order.id, what)
+        if not list then
+            return nil, 503, "the certificate cannot be read: " .. why
+        end
+        return list
+    end
+    if state == "failed" then
+        return nil, reply.of_failure(what)
+    end
+    if not state then
+        return nil, 503, "the order was forgotten: ask again"
+    end
+end
+
+local function answer_one(applet, handle, order)
+    local list, status, text, kind
+    repeat
+        list, status, text, kind = ended(handle, order)
+        if not list and not status then
+            core.msleep(LOOK_MS)
+        end
+    until list or status
+    if not list then
+        return reply.refuse(applet, status, text, nil, kind)
+    end
+    if header(applet, "accept"):find("application/json", 1, true) then
+        return reply.send(applet, 200, "application/json",
+            reply.json{domain = order.domain, certificates = list} .. "\n")
+    end
+    reply.send(applet, 200, "text/plain; charset=utf-8", list[1].pem)
+end
+
+-- One line of JSON for each order, as it ends.
+local function answer_batch(applet, handle, orders)
+    local open = #orders
+    reply.begin(applet, 200, "application/x-ndjson")
+    while open > 0 do
+        for _, order in ipairs(orders) do
+            local list, status, text, kind
+            if not order.is_told then
+                list, status, text, kind = ended(handle, order)
+            end
+            if list or status then
+                order.is_told = true
+                open = open - 1
+                applet:send(reply.json{domain = order.domain, status = status or 200,
+                    type = kind, detail = text, certificates = list} .. "\n")
+            end
+        end
+        if open > 0 then
+            core.msleep(LOOK_MS)
+        end
+    end
+end
+
+local function order(applet, handle)
+    if applet.method ~= "POST" then
+        return reply.refuse(applet, 405, "an order is a POST", {allow = "POST"})
+    end
+    local body = read_body(applet)
+    if not body then
+        return reply.refuse(applet, 413, "the request is longer than " .. BODY_SIZE_MAX .. " bytes")
+    end
+    if #body == 0 then
+        return reply.refuse(applet, 400, "the request has no body: send a form with the field domain")
+    end
+    local orders, is_batch, why = handle:order(header(applet, "content-type"), body)
+    if not orders then
+        return reply.refuse(applet, is_batch, why)
+    end
+    if is_batch then
+        return answer_batch(applet, handle, orders)
+    end
+    answer_one(applet, handle, orders[1])
+end
+
+local function list(applet, handle, options)
+    if applet.method ~= "GET" and applet.method ~= "HEAD" then
+        return reply.refuse(applet, 405, "the list is asked for with GET", {allow = "GET, HEAD"})
+    end
+    local entries, by_store = {}, {}
+    for _, status in ipairs(handle:status()) do
+        local names = {}
+        for name in status.names:gmatch("[^\n]+") do
+            names[#names + 1] = name
+        end
+        status.names = names
+        status.managed = true
+        entries[#entries + 1] = status
+        if options.state then
+            by_store[service.deploy.store(options, status.id, status.key_type)] = status
+        end
+    end
+    service.add_foreign(options, entries, by_store)
+    reply.send(applet, 200, "application/json", reply.json{certificates = entries} .. "\n")
+end
+
+local function renew(applet, handle, id)
+    if applet.method ~= "POST" then
+        return reply.refuse(applet, 405, "a renewal is a POST", {allow = "POST"})
+    end
+    local renewed, why = handle:renew(id)
+    if not renewed then
+        return reply.refuse(applet, 404, id .. " is not managed here: " .. why)
+    end
+    reply.send(applet, 202, "application/json", reply.json{renewing = id} .. "\n")
+end
+
+-- What HAProxy holds besides ours, where its runtime API can be asked.
+function service.add_foreign(options, entries, by_store)
+    if not options.stats_socket then
+        return
+    end
+    local haproxy = service.runtime.connect{path = options.stats_socket}
+    local held = haproxy and haproxy:certificates() or {}
+    for _, certificate in ipairs(held) do
+        local ours = by_store[certificate.store]
+        if ours then
+            ours.deployed_serial = certificate.serial
+        else
+            certificate.managed = false
+            entries[#entries + 1] = certificate
+        end
+    end
+end
+
+function service.http(handle, options)
+    service.deploy = require("thinair_deploy")
+    service.runtime = require("thinair_runtime")
+    return function(applet)
+        local path = applet.path
+        if path:sub(1, #CHALLENGES) == CHALLENGES then
+            return challenge(applet, handle)
+        elseif path == "/acme/order" then
+            return order(applet, handle)
+        elseif path == "/acme/certificates" then
+            return list(applet, handle, options)
+        end
+        local id = path:match("^/acme/renew/([%w._-]+)$")
+        if id then
+            return renew(applet, handle, id)
+        end
+        reply.refuse(applet, 404, "no such path")
+    end
+end
+
+-- Our side of a CA's handshake. A service that returns closes the connection.
+function service.tls(handle)
+    return function(applet)
+        local responder = handle:responder()
+        while responder do
+            local head = applet:receive(5)
+            local size = head and #head == 5 and head:byte(4) * 256 + head:byte(5)
+            if not size or size > RECORD_SIZE_MAX then
+                return
+            end
+            local record = size > 0 and applet:receive(size) or ""
+            if not record or #record < size then
+                return
+            end
+            local out, state = responder:feed(head .. record)
+            if #out > 0 then
+                applet:send(out)
+            end
+            if state ~= "want" then
+                return
+            end
+        end
+    end
+end
+
+return service
