@@ -34,6 +34,14 @@ for _, certificate in ipairs(is_first and options.certificates or {}) do
     end
 end
 
+if is_first then
+    local ready
+    ready, why = handle:ready()
+    if not ready then
+        error("thinair: " .. why, 0)
+    end
+end
+
 local LEVELS = {debug = core.debug, info = core.info, warning = core.warning, alarm = core.alert}
 
 local function tell(event)

@@ -22,6 +22,7 @@
 
 static int start(lua_State *lua);
 static int handle_manage(lua_State *lua);
+static int handle_ready(lua_State *lua);
 static int handle_turn(lua_State *lua);
 static int handle_http(lua_State *lua);
 static int handle_done(lua_State *lua);
@@ -39,11 +40,12 @@ __attribute__((visibility("default"))) int luaopen_thinair_core(lua_State *lua);
 
 int luaopen_thinair_core(lua_State *lua) {
     static const luaL_Reg functions[] = {{"start", start}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"manage", handle_manage}, {"turn", handle_turn},
-        {"http", handle_http}, {"done", handle_done}, {"failed", handle_failed},
-        {"challenge", handle_challenge}, {"order", air_core_order}, {"view", air_core_view},
-        {"read", air_core_read}, {"renew", handle_renew}, {"status", handle_status},
-        {"responder", air_core_responder}, {"visitor", air_core_visitor}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"manage", handle_manage}, {"ready", handle_ready},
+        {"turn", handle_turn}, {"http", handle_http}, {"done", handle_done},
+        {"failed", handle_failed}, {"challenge", handle_challenge}, {"order", air_core_order},
+        {"view", air_core_view}, {"read", air_core_read}, {"renew", handle_renew},
+        {"status", handle_status}, {"responder", air_core_responder}, {"visitor", air_core_visitor},
+        {NULL, NULL}};
     /* jansson's hash seed comes from /dev/urandom, which a chroot to come may not have. */
     json_object_seed(0);
     luaL_newmetatable(lua, HANDLE);
@@ -186,6 +188,19 @@ static int handle_manage(lua_State *lua) {
     struct air_core_reason *reason = air_core_reason_push(lua);
     const enum air_error error = air_haproxy_manage(
         haproxy, names, names_count, key_types, key_types_count, must_staple, &reason->buffer);
+    if (error != AIR_OK) {
+        return air_core_fail(lua, error, &reason->buffer);
+    }
+    lua_pushboolean(lua, 1);
+    return 1;
+}
+
+/* handle:ready(): true, once all certificates of the configuration are managed; nil and a sentence.
+ */
+static int handle_ready(lua_State *lua) {
+    struct air_haproxy *haproxy = air_core_of(lua);
+    struct air_core_reason *reason = air_core_reason_push(lua);
+    const enum air_error error = air_haproxy_ready(haproxy, &reason->buffer);
     if (error != AIR_OK) {
         return air_core_fail(lua, error, &reason->buffer);
     }

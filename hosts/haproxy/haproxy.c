@@ -25,8 +25,10 @@
 
 static const air_span target = {(const uint8_t *)"haproxy", 7};
 
+static bool enter(const struct air_haproxy *haproxy);
+static bool leave(const struct air_haproxy *haproxy);
 static enum air_error open_files(
-    const char *path, struct air_storage **out, struct air_buffer *reason);
+    struct air_haproxy *haproxy, const char *path, struct air_buffer *reason);
 static enum air_error take_config(
     struct air_haproxy *haproxy, const struct air_haproxy_config *config);
 static enum air_error make_parts(struct air_haproxy *haproxy);
@@ -43,7 +45,7 @@ enum air_error air_haproxy_new(
         error = make_parts(haproxy);
     }
     if (error == AIR_OK && config->state_dir != NULL) {
-        error = open_files(config->state_dir, &haproxy->files, reason);
+        error = open_files(haproxy, config->state_dir, reason);
     }
     if (error == AIR_OK) {
         air_route_init(&haproxy->route, haproxy->files, haproxy->memory);
@@ -79,6 +81,7 @@ void air_haproxy_free(struct air_haproxy *haproxy) {
     air_storage_files_free(haproxy->files);
     air_storage_memory_free(haproxy->memory);
     air_crypto_openssl_free(haproxy->crypto);
+    air_buffer_deinit(&haproxy->state_dir);
     air_buffer_deinit(&haproxy->directory_url);
     air_buffer_deinit(&haproxy->contacts_text);
     (void)pthread_mutex_destroy(&haproxy->mutex);
@@ -99,6 +102,26 @@ enum air_error air_haproxy_manage(struct air_haproxy *haproxy, const air_span *n
         .must_staple = must_staple};
     (void)pthread_mutex_lock(&haproxy->mutex);
     enum air_error error = air_engine_certificate_set(haproxy->engine, &spec, reason);
+    (void)pthread_mutex_unlock(&haproxy->mutex);
+    return error;
+}
+
+enum air_error air_haproxy_ready(struct air_haproxy *haproxy, struct air_buffer *reason) {
+    if (haproxy->files == NULL) {
+        return AIR_OK;
+    }
+    (void)pthread_mutex_lock(&haproxy->mutex);
+    enum air_error error = enter(haproxy) ? AIR_OK : AIR_ERR_PERMISSION;
+    if (error == AIR_OK) {
+        air_adopted_load(haproxy);
+        error = air_crt_list_write(haproxy, true);
+    }
+    if (error != AIR_OK) {
+        char sentence[512] = "";
+        haproxy->files->explain(haproxy->files->self, sentence, sizeof(sentence));
+        (void)air_buffer_append_text(reason, sentence);
+    }
+    error = leave(haproxy) ? error : AIR_ERR_PERMISSION;
     (void)pthread_mutex_unlock(&haproxy->mutex);
     return error;
 }
@@ -171,17 +194,21 @@ struct air_time air_haproxy_now(void) {
         .boot_ms = (air_time_ms)boot.tv_sec * MS_PER_S + boot.tv_nsec / NS_PER_MS};
 }
 
-/* Act as this user, for files; from root, or back to it. */
-static bool become(uid_t uid, gid_t gid) {
-    if (uid == 0) {
-        return seteuid(uid) == 0 && setegid(gid) == 0;
-    }
-    return setegid(gid) == 0 && seteuid(uid) == 0;
+/*
+ * HAProxy loads its configuration as root and becomes its user later; what root makes in the state
+ * directory would be root's for ever. So it is entered as its owner.
+ */
+static bool enter(const struct air_haproxy *haproxy) {
+    return !haproxy->has_owner ||
+           (setegid(haproxy->owner_gid) == 0 && seteuid(haproxy->owner_uid) == 0);
 }
 
-/* Root is HAProxy before it becomes its user: what it would make would be root's for ever. */
+static bool leave(const struct air_haproxy *haproxy) {
+    return !haproxy->has_owner || (seteuid(0) == 0 && setegid(getgid()) == 0);
+}
+
 static enum air_error open_files(
-    const char *path, struct air_storage **out, struct air_buffer *reason) {
+    struct air_haproxy *haproxy, const char *path, struct air_buffer *reason) {
     struct stat status = {0};
     const bool is_root = geteuid() == 0;
     if (is_root && stat(path, &status) != 0) {
@@ -190,20 +217,15 @@ static enum air_error open_files(
                                              "HAProxy's own user (install -d -m 0700 -o USER)");
         return AIR_ERR_NOT_FOUND;
     }
-    const bool is_other = is_root && status.st_uid != 0;
-    if (is_other && !become(status.st_uid, status.st_gid)) {
+    haproxy->has_owner = is_root && status.st_uid != 0;
+    haproxy->owner_uid = status.st_uid;
+    haproxy->owner_gid = status.st_gid;
+    if (!enter(haproxy)) {
         (void)air_buffer_append_text(reason, "the state directory's owner cannot be taken on");
         return AIR_ERR_PERMISSION;
     }
-    enum air_error error = air_storage_files_new(path, is_root ? 0 : AIR_FILES_CREATE, out, reason);
-    if (error == AIR_ERR_UNSUPPORTED && is_root) {
-        /* An empty directory that was made for us. */
-        air_buffer_clear(reason);
-        error = air_storage_files_new(path, AIR_FILES_CREATE, out, reason);
-    }
-    if (is_other && !become(0, getgid())) {
-        air_storage_files_free(*out);
-        *out = NULL;
+    enum air_error error = air_storage_files_new(path, AIR_FILES_CREATE, &haproxy->files, reason);
+    if (!leave(haproxy)) {
         (void)air_buffer_append_text(reason, "root's rights could not be taken back");
         return AIR_ERR_PERMISSION;
     }
@@ -214,6 +236,7 @@ static enum air_error take_config(
     struct air_haproxy *haproxy, const struct air_haproxy_config *config) {
     air_buffer_init(&haproxy->directory_url, AIR_URL_SIZE_MAX);
     air_buffer_init(&haproxy->contacts_text, CONTACTS_SIZE_MAX);
+    air_buffer_init(&haproxy->state_dir, AIR_STORAGE_PATH_SIZE_MAX);
     haproxy->authority = config->authority;
     haproxy->authority.contacts = haproxy->contacts;
     haproxy->challenges_count = config->challenges_count;
@@ -229,6 +252,10 @@ static enum air_error take_config(
     for (size_t i = 0; i < config->authority.contacts_count; i++) {
         haproxy->contacts[i] = keep(&haproxy->contacts_text, config->authority.contacts[i]);
     }
+    if (config->state_dir != NULL) {
+        (void)air_buffer_append_text(&haproxy->state_dir, config->state_dir);
+    }
+    error = error != AIR_OK ? error : haproxy->state_dir.error;
     return error != AIR_OK ? error : haproxy->contacts_text.error;
 }
 

@@ -51,6 +51,11 @@ AIR_MUST_CHECK enum air_error air_haproxy_manage(struct air_haproxy *haproxy, co
     size_t names_count, const enum air_key_type *key_types, size_t key_types_count,
     bool must_staple, struct air_buffer *reason);
 
+/* All that the configuration names is managed: take up what was adopted earlier, and write the
+ * crt-list, which HAProxy loads next. */
+AIR_MUST_CHECK enum air_error air_haproxy_ready(
+    struct air_haproxy *haproxy, struct air_buffer *reason);
+
 /* ---- turns ---- */
 
 enum air_turn_kind {

@@ -7,6 +7,7 @@
  */
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include "hosts/haproxy/haproxy.h"
 #include "hosts/haproxy/route.h"
@@ -53,6 +54,11 @@ struct air_haproxy {
     bool is_slice_next; /* turns alternate between the engine and what takes several */
     size_t slice_next;
     struct air_slice slices[AIR_SLICES_MAX];
+    struct air_buffer state_dir;
+    bool has_owner; /* the state directory is another user's than the one that loads */
+    uid_t owner_uid;
+    gid_t owner_gid;
+    bool is_list_old; /* the crt-list lacks what was installed */
     struct air_order_entry *orders;
     size_t orders_running;
     size_t orders_ended;
@@ -67,6 +73,18 @@ void air_orders_hear(struct air_haproxy *haproxy, const struct air_event_action 
 void air_orders_expire(struct air_haproxy *haproxy, air_time_ms boot_ms);
 
 void air_orders_free(struct air_haproxy *haproxy);
+
+/* Manage what was adopted in earlier runs. */
+void air_adopted_load(struct air_haproxy *haproxy);
+
+/* Remember, for the next run, that this order's certificate is managed. */
+enum air_error air_adopted_store(struct air_haproxy *haproxy, air_span id);
+
+/*
+ * Write the crt-list that HAProxy loads at its next start: a line for every managed certificate
+ * that is stored. is_load: look at each, so that HAProxy does not stumble over it.
+ */
+enum air_error air_crt_list_write(struct air_haproxy *haproxy, bool is_load);
 
 /* Whether a certificate of that id goes into the running HAProxy. */
 bool air_haproxy_is_managed(air_span id);

@@ -320,7 +320,12 @@ static void end(struct air_haproxy *haproxy, struct air_order_entry *entry,
     (void)snprintf(entry->view.failure, sizeof(entry->view.failure), "%.*s", (int)text.size,
         text.size > 0 ? (const char *)text.data : "");
     if (entry->is_managed && state == AIR_ORDER_DONE) {
-        return; /* the engine keeps it, and renews it */
+        /* The engine keeps it, and renews it. */
+        if (haproxy->files != NULL && air_adopted_store(haproxy, id) != AIR_OK) {
+            (void)snprintf(entry->view.failure, sizeof(entry->view.failure),
+                "it is there, but not remembered for the next start");
+        }
+        return;
     }
     const enum air_error error = air_engine_certificate_remove(haproxy->engine, id);
     if (error == AIR_OK && state == AIR_ORDER_FAILED) {

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Requests to the CA, by HAProxy's own client: verified TLS directly, or plain to a local proxy that
--- HAProxy itself is (ca.proxy_uri). Verification is HAProxy's: httpclient.ssl.verify is `required`
--- unless somebody changed it, with the roots of httpclient.ssl.ca-file.
+-- Requests to the CA, by HAProxy's own client: verified TLS directly, or plain to a local proxy
+-- that HAProxy itself is (ca.proxy_uri). Verification is HAProxy's: httpclient.ssl.verify is
+-- `required` unless somebody changed it, with the roots of httpclient.ssl.ca-file.
 
 local exchange = {}
 
@@ -36,8 +36,8 @@ end
 local function ask(options, request)
     local url = address(options, request.url)
     if not url then
-        return nil, "refused", "the CA names a URL outside ca.uri, where ca.proxy_uri does not lead: "
-            .. request.url
+        return nil, "refused", "the CA names a URL outside ca.uri, where ca.proxy_uri does not "
+            .. "lead: " .. request.url
     end
     local parameters = {
         url = url,

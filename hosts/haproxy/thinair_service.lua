@@ -134,7 +134,7 @@ local function order(applet, handle)
         return reply.refuse(applet, 413, "the request is longer than " .. BODY_SIZE_MAX .. " bytes")
     end
     if #body == 0 then
-        return reply.refuse(applet, 400, "the request has no body: send a form with the field domain")
+        return reply.refuse(applet, 400, "no body: send a form with the field domain")
     end
     local orders, is_batch, why = handle:order(header(applet, "content-type"), body)
     if not orders then

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One turn: the next action of the engine, or a slice of one that takes several. A write goes put by
- * put, which the storage port's order allows; a proof goes name by name; an RSA key in the steps
+ * One turn: the next action of the engine, or a slice of one that takes several. A write goes put
+ * by put, which the storage port's order allows; a proof goes name by name; an RSA key in the steps
  * that the crypto backend offers.
  *
  * Invariant: a turn makes at most one durable write, one handshake in memory or SLICE_MS of a key.
@@ -39,6 +39,8 @@ void air_haproxy_turn(struct air_haproxy *haproxy, struct air_turn *turn) {
     if (!haproxy->is_slice_next || !go_on(haproxy)) {
         if (air_engine_next(haproxy->engine, now, &action) == AIR_OK && action != NULL) {
             take(haproxy, action, turn);
+        } else if (haproxy->is_list_old) {
+            haproxy->is_list_old = air_crt_list_write(haproxy, false) != AIR_OK;
         } else if (!go_on(haproxy)) {
             const air_time_ms until_ms = air_engine_wakeup(haproxy->engine) - now.boot_ms;
             turn->kind = AIR_TURN_IDLE;
@@ -75,6 +77,9 @@ static void take(
         return;
     case AIR_ACTION_EVENT:
         turn->kind = AIR_TURN_EVENT;
+        haproxy->is_list_old =
+            haproxy->is_list_old || (action->event.event == AIR_EVENT_INSTALLED &&
+                                        air_haproxy_is_managed(action->event.certificate));
         air_orders_hear(haproxy, &action->event);
         return;
     case AIR_ACTION_CANCEL:

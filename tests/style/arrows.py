@@ -25,6 +25,7 @@ HEADERS = {
     "crypto.h": {"buffer.h"}, "storage.h": {"buffer.h"}, "jose.h": {"crypto.h"},
     "action.h": {"crypto.h", "storage.h"}, "engine.h": {"action.h"},
     "openssl.h": {"crypto.h"}, "files.h": {"storage.h"}, "responder.h": {"buffer.h"},
+    "memory_storage.h": {"storage.h"},
     "tls.h": {"buffer.h"}, "driver.h": {"engine.h", "storage.h"},
     "server.h": {"engine.h", "responder.h", "tls.h"},
 }

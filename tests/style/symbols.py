@@ -14,8 +14,8 @@ import sys
 import house
 
 LIST = "tests/style/symbols.txt"
-LIBRARIES = ("thinair", "thinair-jose", "thinair-openssl", "thinair-files", "thinair-memory", "thinair-tls",
-             "thinair-driver")
+LIBRARIES = ("thinair", "thinair-jose", "thinair-openssl", "thinair-files", "thinair-memory",
+             "thinair-tls", "thinair-driver")
 CORE = ("thinair", "thinair-jose")
 SANITIZERS = re.compile(r"lib[a-z]*san\.so")
 WORLD = re.compile(r"(open|openat|creat|fopen|read|write|fwrite|fread|socket|connect|bind|listen|"
