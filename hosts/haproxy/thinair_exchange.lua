@@ -1,22 +1,13 @@
 -- SPDX-License-Identifier: MIT
--- Requests to the CA, by HAProxy's own client: verified TLS directly, or plain to a local proxy
--- that HAProxy itself is (ca.proxy_uri). Verification is HAProxy's: httpclient.ssl.verify is
--- `required` unless somebody changed it, with the roots of httpclient.ssl.ca-file.
+-- Requests to the CA: plain to a frontend of this HAProxy that leads there over verified TLS
+-- (ca.proxy_uri), or by HAProxy's own client, whose verification is HAProxy's: httpclient.ssl.verify
+-- is `required` unless somebody changed it, with the roots of httpclient.ssl.ca-file.
+
+local plain = require("thinair_plain")
 
 local exchange = {}
 
 local JOSE = "application/jose+json"
-
--- Where a URL of the CA is asked for: below ca.uri by way of the proxy, if there is one.
-local function address(options, url)
-    local proxy, uri = options.proxy_uri, options.ca_uri
-    if not proxy then
-        return url
-    end
-    if url:sub(1, #uri) == uri then
-        return proxy .. url:sub(#uri + 1)
-    end
-end
 
 -- name, value, name, value...
 local function flatten(headers)
@@ -33,33 +24,59 @@ local function flatten(headers)
     return list
 end
 
-local function ask(options, request)
-    local url = address(options, request.url)
-    if not url then
+-- Below ca.uri the proxy leads to the CA, and nowhere else.
+local function ask_proxy(options, request)
+    local uri = options.ca_uri
+    if request.url:sub(1, #uri) ~= uri then
         return nil, "refused", "the CA names a URL outside ca.uri, where ca.proxy_uri does not "
             .. "lead: " .. request.url
     end
+    local answer, why = plain.request(request.method, options.proxy_uri .. request.url:sub(#uri + 1),
+        JOSE, request.body, request.deadline_ms)
+    if not answer then
+        return nil, "network", "no answer by way of " .. options.proxy_uri .. ": " .. why
+    end
+    return answer
+end
+
+local function ask_directly(request)
     local parameters = {
-        url = url,
+        url = request.url,
         timeout = request.deadline_ms,
         headers = {["user-agent"] = {"thinair"}},
     }
-    local call = request.method:lower()
     if request.method == "POST" then
         parameters.headers["content-type"] = {JOSE}
         parameters.headers["content-length"] = {tostring(#request.body)}
         parameters.body = request.body
     end
     local client = core.httpclient()
-    local answer = client[call](client, parameters)
-    -- HAProxy answers for who did not: 503 without any header of a CA's.
+    local answer = client[request.method:lower()](client, parameters)
     if not answer or not answer.status or answer.status == 0 then
-        return nil, "network", "no answer from " .. url
-    end
-    if answer.status == 503 and (answer.headers or {})["content-type"] == nil then
-        return nil, "network", "no connection to " .. url
+        return nil, "network", "no answer from " .. request.url
     end
     return answer
+end
+
+-- What HAProxy says for a CA that did not answer.
+local function is_of_haproxy(answer)
+    local headers = answer.headers or {}
+    return answer.status >= 502 and answer.status <= 504 and not headers["replay-nonce"]
+        and not (headers["content-type"] and tostring(next(headers["content-type"])
+            and headers["content-type"][next(headers["content-type"])]):find("json", 1, true))
+end
+
+local function ask(options, request)
+    local answer, kind, why
+    if options.proxy_uri then
+        answer, kind, why = ask_proxy(options, request)
+    else
+        answer, kind, why = ask_directly(request)
+    end
+    if answer and is_of_haproxy(answer) then
+        return nil, "network", "the CA cannot be reached: HAProxy answers " .. answer.status
+    end
+    return answer, kind, why
 end
 
 -- Carry out one action of the engine, in a task of its own.

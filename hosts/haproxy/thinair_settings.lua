@@ -2,6 +2,8 @@
 -- The global table of config.lua, checked: what is wrong is said once, at start, with the name of
 -- the field.
 
+local plain = require("thinair_plain")
+
 local settings = {}
 
 local DIRECTORY_PATH = "/directory"
@@ -48,6 +50,12 @@ local function certificate(entry)
     return {names = entry.names, keys = keys, must_staple = entry.must_staple == true}
 end
 
+-- HAProxy's client keeps a Content-Length up to 2.6.
+local function sends_chunked()
+    local major, minor = tostring(core.get_info().Version or ""):match("^(%d+)%.(%d+)")
+    return major and (tonumber(major) > 2 or tonumber(minor) > 6) or false
+end
+
 -- settings.read(config): what acme.lua works with; or nil and a sentence.
 function settings.read(config)
     if type(config) ~= "table" then
@@ -60,6 +68,17 @@ function settings.read(config)
     end
     if not ca.uri and not ca.directory then
         return nil, "ca.uri is missing: the CA's address, as https://acme-v02.api.letsencrypt.org"
+    end
+    if ca.proxy_uri and ca.proxy_uri ~= "" then
+        if not ca.uri then
+            return nil, "ca.proxy_uri needs ca.uri: what of the CA's URLs it stands for"
+        end
+        if not plain.parse(ca.proxy_uri) then
+            return nil, "ca.proxy_uri must be http://ADDRESS:PORT, a frontend of this HAProxy"
+        end
+    elseif sends_chunked() then
+        return nil, "ca.proxy_uri is missing: this HAProxy's own client sends bodies chunked, "
+            .. "which CAs refuse"
     end
     local certificates = {}
     for _, entry in ipairs(config.certificates or {}) do
