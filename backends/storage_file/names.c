@@ -18,10 +18,9 @@
 #include "src/base/path.h"
 #include "src/base/span.h"
 
+/* Names in a batch: most folders have a few; who has more gets large batches from the second on. */
+#define BATCH_FIRST 32
 #define BATCH_MAX 1024
-
-/* Twice a batch: sorting once per BATCH_MAX names read keeps the work linear. */
-#define NAMES_MAX (2 * BATCH_MAX)
 
 struct name {
     uint8_t size;
@@ -34,9 +33,13 @@ struct batch {
     bool has_dropped; /* names beyond the batch exist; they are greater than all it holds */
     struct name after;
     size_t count;
-    struct name names[NAMES_MAX];
+    size_t count_max;
+    struct name names[]; /* twice count_max: sorting once per batch read keeps the work linear */
 };
 
+static struct batch *batch_new(size_t count_max);
+static void batch_free(struct batch *batch);
+static bool enlarge(struct batch **batch);
 static int gather(struct air_files *files, const char *folder_path, struct batch *batch);
 static bool consider(void *context, const char *name, unsigned char type);
 static void shrink(struct batch *batch);
@@ -46,7 +49,7 @@ static void name_set(struct name *name, air_span span);
 
 enum air_error air_files_names_list(struct air_files *files, const char *folder, air_span after,
     bool (*visit)(void *context, air_span segment), void *context) {
-    struct batch *batch = air_memory_new(sizeof(*batch));
+    struct batch *batch = batch_new(BATCH_FIRST);
     if (batch == NULL) {
         return air_files_refuse(files, folder, "out of memory for a listing", AIR_ERR_NO_MEMORY);
     }
@@ -66,9 +69,42 @@ enum air_error air_files_names_list(struct air_files *files, const char *folder,
         if (batch->count > 0) {
             batch->after = batch->names[batch->count - 1];
         }
-    } while (is_wanted && batch->has_dropped);
-    air_memory_free(batch, sizeof(*batch));
+        is_wanted = is_wanted && batch->has_dropped;
+        if (is_wanted && !enlarge(&batch)) {
+            error =
+                air_files_refuse(files, folder, "out of memory for a listing", AIR_ERR_NO_MEMORY);
+        }
+    } while (is_wanted && error == AIR_OK);
+    batch_free(batch);
     return error;
+}
+
+static struct batch *batch_new(size_t count_max) {
+    struct batch *batch = air_memory_new(sizeof(*batch) + 2 * count_max * sizeof(struct name));
+    if (batch != NULL) {
+        batch->count_max = count_max;
+    }
+    return batch;
+}
+
+static void batch_free(struct batch *batch) {
+    air_memory_free(batch, sizeof(*batch) + 2 * batch->count_max * sizeof(struct name));
+}
+
+/* Go on with a large batch behind the same cursor. */
+static bool enlarge(struct batch **batch) {
+    if ((*batch)->count_max == BATCH_MAX) {
+        return true;
+    }
+    struct batch *large = batch_new(BATCH_MAX);
+    if (large == NULL) {
+        return false;
+    }
+    large->is_top = (*batch)->is_top;
+    large->after = (*batch)->after;
+    batch_free(*batch);
+    *batch = large;
+    return true;
 }
 
 /* Fill the batch, sorted. A folder that does not exist has no names. A status. */
@@ -96,7 +132,7 @@ static bool consider(void *context, const char *text, unsigned char type) {
         air_span_compare(name, name_span(&batch->after)) <= 0) {
         return true;
     }
-    if (batch->count == NAMES_MAX) {
+    if (batch->count == 2 * batch->count_max) {
         shrink(batch);
     }
     name_set(&batch->names[batch->count], name);
@@ -107,8 +143,8 @@ static bool consider(void *context, const char *text, unsigned char type) {
 /* Sort, and drop what is beyond a batch. */
 static void shrink(struct batch *batch) {
     qsort(batch->names, batch->count, sizeof(batch->names[0]), compare);
-    if (batch->count > BATCH_MAX) {
-        batch->count = BATCH_MAX;
+    if (batch->count > batch->count_max) {
+        batch->count = batch->count_max;
         batch->has_dropped = true;
     }
 }
