@@ -248,14 +248,19 @@ static int push_install(lua_State *lua, const struct air_action *action) {
     return 2;
 }
 
-static int push_event(lua_State *lua, const struct air_action *action) {
+static int push_event(
+    lua_State *lua, struct air_haproxy *haproxy, const struct air_action *action) {
     static const char *const levels[] = {"debug", "info", "warning", "alarm"};
     const struct air_event_action *event = &action->event;
+    struct air_order_view view;
+    air_haproxy_order_view(haproxy, event->certificate, &view);
     lua_pushliteral(lua, "event");
     lua_createtable(lua, 0, 5);
     set_span(lua, "event", air_span_text(air_event_text(event->event)));
     set_span(lua, "level", air_span_text(levels[air_event_level(event->event)]));
-    set_span(lua, "certificate", event->certificate);
+    /* A client's order has a digest for its id: people know it by its first name. */
+    set_span(lua, "certificate",
+        view.state == AIR_ORDER_UNHEARD ? event->certificate : air_span_text(view.domain));
     set_span(lua, "key_type", air_span_text(air_key_type_text(event->key_type)));
     set_span(lua, "text", event->text);
     return 2;
@@ -273,7 +278,7 @@ static int handle_turn(lua_State *lua) {
     case AIR_TURN_INSTALL:
         return push_install(lua, turn.action);
     case AIR_TURN_EVENT:
-        return push_event(lua, turn.action);
+        return push_event(lua, haproxy, turn.action);
     case AIR_TURN_IDLE:
         lua_pushliteral(lua, "idle");
         lua_pushinteger(lua, turn.pause_ms);

@@ -16,6 +16,7 @@
 #include <openssl/ssl.h>
 
 #include "hosts/haproxy/order_request.h"
+#include "src/base/name.h"
 #include "thinair/action.h"
 #include "thinair/engine.h"
 
@@ -100,12 +101,14 @@ struct air_order_view {
     enum air_order_state state;
     enum air_key_type key_types[AIR_KEY_TYPES_MAX];
     size_t key_types_count;
+    char domain[AIR_NAME_SIZE_MAX + 1]; /* the first name */
     char failure[AIR_HAPROXY_FAILURE_SIZE];
 };
 
 /*
  * Order what a request asks for. One that asks for the same while that is under way joins it, and
- * one whose certificate is there and fresh has it at once.
+ * one whose certificate came within the last hour has it at once, unless it is managed: that one
+ * is ordered anew.
  *
  * id       What to ask about it by.
  * refusal  On failure what to answer.

@@ -59,8 +59,9 @@ enum air_error air_haproxy_order(struct air_haproxy *haproxy, struct air_order_r
         error = make_id(haproxy, request, &keys, id);
     }
     if (error == AIR_OK) {
-        struct air_order_entry **place = find(haproxy, air_span_text(id));
-        if (*place == NULL || (*place)->view.state != AIR_ORDER_RUNNING) {
+        const struct air_order_entry *entry = *find(haproxy, air_span_text(id));
+        if (entry == NULL || entry->view.state == AIR_ORDER_FAILED ||
+            (entry->view.state == AIR_ORDER_DONE && entry->is_managed)) {
             error = start(haproxy, request, &keys, id, refusal);
         }
     }
@@ -292,6 +293,8 @@ static enum air_error start(struct air_haproxy *haproxy, const struct air_order_
         air_memory_free(ended, sizeof(*ended));
     }
     (void)snprintf(entry->id, sizeof(entry->id), "%s", id);
+    (void)snprintf(entry->view.domain, sizeof(entry->view.domain), "%.*s",
+        (int)request->names[0].size, (const char *)request->names[0].data);
     entry->view.state = AIR_ORDER_RUNNING;
     entry->view.key_types_count = request->key_types_count;
     memcpy(entry->view.key_types, request->key_types, sizeof(entry->view.key_types));

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Requests to the CA: plain to a frontend of this HAProxy that leads there over verified TLS
--- (ca.proxy_uri), or by HAProxy's own client, whose verification is HAProxy's: httpclient.ssl.verify
--- is `required` unless somebody changed it, with the roots of httpclient.ssl.ca-file.
+-- (ca.proxy_uri), or by HAProxy's own client, whose verification is HAProxy's:
+-- httpclient.ssl.verify is `required` unless somebody changed it, with the roots of
+-- httpclient.ssl.ca-file.
 
 local plain = require("thinair_plain")
 
@@ -31,8 +32,8 @@ local function ask_proxy(options, request)
         return nil, "refused", "the CA names a URL outside ca.uri, where ca.proxy_uri does not "
             .. "lead: " .. request.url
     end
-    local answer, why = plain.request(request.method, options.proxy_uri .. request.url:sub(#uri + 1),
-        JOSE, request.body, request.deadline_ms)
+    local url = options.proxy_uri .. request.url:sub(#uri + 1)
+    local answer, why = plain.request(request.method, url, JOSE, request.body, request.deadline_ms)
     if not answer then
         return nil, "network", "no answer by way of " .. options.proxy_uri .. ": " .. why
     end

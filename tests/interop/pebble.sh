@@ -23,7 +23,8 @@
 #   PEBBLE_DIR           everything of this start; pebble_stop removes it
 #
 # Set before, to choose: PEBBLE_VALIDITY_S (certificate lifetime), PEBBLE_EAB_KID and PEBBLE_EAB_MAC
-# (base64url: an account then needs external account binding), PEBBLE_STRICT (1), PEBBLE_BINARY,
+# (base64url: an account then needs external account binding), PEBBLE_BLOCKED (a name that it
+# refuses to issue for, with all below it), PEBBLE_STRICT (1), PEBBLE_BINARY,
 # and Pebble's own PEBBLE_VA_NOSLEEP (1), PEBBLE_WFE_NONCEREJECT (5), PEBBLE_AUTHZREUSE (50).
 #
 # Pebble is kept on one core: on two it deadlocks under load.
@@ -65,7 +66,10 @@ END
 
 # pebble_config PORT MANAGEMENT_PORT: one file for all versions; unknown members are ignored.
 pebble_config() {
-    local validity=${PEBBLE_VALIDITY_S:-7776000} required=false keys=
+    local validity=${PEBBLE_VALIDITY_S:-7776000} required=false keys= blocked=
+    if [ -n "${PEBBLE_BLOCKED:-}" ]; then
+        blocked="\"domainBlocklist\": [\"$PEBBLE_BLOCKED\"],"
+    fi
     if [ -n "${PEBBLE_EAB_KID:-}" ]; then
         required=true
         keys="\"externalAccountMACKeys\": {\"$PEBBLE_EAB_KID\": \"$PEBBLE_EAB_MAC\"},"
@@ -75,7 +79,7 @@ pebble_config() {
     "listenAddress": "127.0.0.1:$1", "managementListenAddress": "127.0.0.1:$2",
     "certificate": "$PEBBLE_DIR/pebble.pem", "privateKey": "$PEBBLE_DIR/pebble.key",
     "httpPort": $PEBBLE_HTTP_PORT, "tlsPort": $PEBBLE_TLS_PORT,
-    "ocspResponderURL": "", "externalAccountBindingRequired": $required, $keys
+    "ocspResponderURL": "", "externalAccountBindingRequired": $required, $keys $blocked
     "certificateValidityPeriod": $validity,
     "profiles": {"default": {"description": "the only one", "validityPeriod": $validity}}
 }}
