@@ -320,8 +320,8 @@ def quick(scene):
 
 
 def many(scene):
-    """Memory, after the first 100 orders and during 200 more. It is printed: what a process holds is
-    HAProxy's and the allocator's too."""
+    """Memory, after the first 100 orders and during 200 more. It is printed: what a process holds
+    is HAProxy's and the allocator's too."""
     scene.write()
     with scene:
         rsa(f"{scene.place}/account.key", 4096)
