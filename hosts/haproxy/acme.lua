@@ -72,9 +72,12 @@ end
 
 -- One state of many drives; requests to the CA and deployments have tasks of their own.
 local function drive()
-    while not is_leaving() do
+    local is_over = false
+    while not is_over do
+        local has_left = is_leaving() and handle:leave()
         local kind, what = handle:turn()
         if kind == "idle" then
+            is_over = has_left and awaited == 0
             core.msleep(math.min(what, awaited > 0 and AWAITING_MS or IDLE_MS))
         elseif kind == "http" then
             start(exchange.carry_out, what)

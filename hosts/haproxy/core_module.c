@@ -23,6 +23,7 @@
 static int start(lua_State *lua);
 static int handle_manage(lua_State *lua);
 static int handle_ready(lua_State *lua);
+static int handle_leave(lua_State *lua);
 static int handle_turn(lua_State *lua);
 static int handle_http(lua_State *lua);
 static int handle_done(lua_State *lua);
@@ -41,11 +42,11 @@ __attribute__((visibility("default"))) int luaopen_thinair_core(lua_State *lua);
 int luaopen_thinair_core(lua_State *lua) {
     static const luaL_Reg functions[] = {{"start", start}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"manage", handle_manage}, {"ready", handle_ready},
-        {"turn", handle_turn}, {"http", handle_http}, {"done", handle_done},
-        {"failed", handle_failed}, {"challenge", handle_challenge}, {"order", air_core_order},
-        {"view", air_core_view}, {"read", air_core_read}, {"renew", handle_renew},
-        {"status", handle_status}, {"responder", air_core_responder}, {"visitor", air_core_visitor},
-        {NULL, NULL}};
+        {"leave", handle_leave}, {"turn", handle_turn}, {"http", handle_http},
+        {"done", handle_done}, {"failed", handle_failed}, {"challenge", handle_challenge},
+        {"order", air_core_order}, {"view", air_core_view}, {"read", air_core_read},
+        {"renew", handle_renew}, {"status", handle_status}, {"responder", air_core_responder},
+        {"visitor", air_core_visitor}, {NULL, NULL}};
     /* jansson's hash seed comes from /dev/urandom, which a chroot to come may not have. */
     json_object_seed(0);
     luaL_newmetatable(lua, HANDLE);
@@ -205,6 +206,13 @@ static int handle_ready(lua_State *lua) {
         return air_core_fail(lua, error, &reason->buffer);
     }
     lua_pushboolean(lua, 1);
+    return 1;
+}
+
+/* handle:leave(): let the next process manage; true when nothing is left but to take turns until
+ * one is idle. */
+static int handle_leave(lua_State *lua) {
+    lua_pushboolean(lua, air_haproxy_leave(air_core_of(lua)));
     return 1;
 }
 

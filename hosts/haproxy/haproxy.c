@@ -126,6 +126,14 @@ enum air_error air_haproxy_ready(struct air_haproxy *haproxy, struct air_buffer 
     return error;
 }
 
+bool air_haproxy_leave(struct air_haproxy *haproxy) {
+    (void)pthread_mutex_lock(&haproxy->mutex);
+    const bool has_none = air_orders_leave(haproxy);
+    const bool has_left = air_managed_leave(haproxy);
+    (void)pthread_mutex_unlock(&haproxy->mutex);
+    return has_none && has_left;
+}
+
 enum air_error air_haproxy_answer(struct air_haproxy *haproxy, air_span method, air_span path,
     air_span host, struct air_buffer *body) {
     /* The table has a lock of its own. */

@@ -57,6 +57,14 @@ AIR_MUST_CHECK enum air_error air_haproxy_manage(struct air_haproxy *haproxy, co
 AIR_MUST_CHECK enum air_error air_haproxy_ready(
     struct air_haproxy *haproxy, struct air_buffer *reason);
 
+/*
+ * This process takes no more connections, another one has begun: let go of what is managed, which
+ * the other one takes up where this one stands. Orders of clients who wait here are finished.
+ *
+ * Returns true when nothing is left to do once a turn is idle. May be called again.
+ */
+bool air_haproxy_leave(struct air_haproxy *haproxy);
+
 /* ---- turns ---- */
 
 enum air_turn_kind {

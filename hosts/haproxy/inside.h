@@ -32,6 +32,8 @@ struct air_order_entry {
     struct air_order_view view;
     bool has_ended[AIR_KEY_TYPES_MAX];
     bool is_managed;
+    bool was_managed; /* before it was ordered: a failure changes nothing about that */
+    bool must_staple;
     air_time_ms ended_boot_ms;
 };
 
@@ -58,6 +60,7 @@ struct air_haproxy {
     bool has_owner; /* the state directory is another user's than the one that loads */
     uid_t owner_uid;
     gid_t owner_gid;
+    bool has_left;    /* another process manages from now on */
     bool is_list_old; /* the crt-list lacks what was installed */
     struct air_order_entry *orders;
     size_t orders_running;
@@ -78,7 +81,17 @@ void air_orders_free(struct air_haproxy *haproxy);
 void air_adopted_load(struct air_haproxy *haproxy);
 
 /* Remember, for the next run, that this order's certificate is managed. */
-enum air_error air_adopted_store(struct air_haproxy *haproxy, air_span id);
+enum air_error air_adopted_store(struct air_haproxy *haproxy, air_span id, bool must_staple);
+
+/* Whether the engine has a certificate of that id. */
+bool air_managed_has(struct air_haproxy *haproxy, air_span id);
+
+/* Let go of all that is managed: the engine gives back its locks in the turns to come. False: some
+ * is left, for want of memory. */
+bool air_managed_leave(struct air_haproxy *haproxy);
+
+/* Orders of what is to be managed end without a certificate. True: no other is under way. */
+bool air_orders_leave(struct air_haproxy *haproxy);
 
 /*
  * Write the crt-list that HAProxy loads at its next start: a line for every managed certificate

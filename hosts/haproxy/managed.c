@@ -26,10 +26,13 @@ struct ids {
 
 static bool collect(void *context, air_span id);
 static void adopt(struct air_haproxy *haproxy, air_span id);
+static void adopt_record(struct air_haproxy *haproxy, air_span id, const json_t *object);
+static void put_key_types(struct air_haproxy *haproxy, air_span id, struct air_buffer *text);
 static bool find_status(struct air_haproxy *haproxy, air_span id, struct air_status *status);
 static void append_line(
     struct air_haproxy *haproxy, const struct air_status *status, struct air_buffer *out);
 static bool can_be_loaded(struct air_haproxy *haproxy, const struct air_status *status);
+static size_t chain_size_of(air_span bundle);
 static enum air_error put_if_changed(struct air_haproxy *haproxy, air_span value);
 
 void air_adopted_load(struct air_haproxy *haproxy) {
@@ -48,7 +51,7 @@ void air_adopted_load(struct air_haproxy *haproxy) {
     air_buffer_deinit(&ids.text);
 }
 
-enum air_error air_adopted_store(struct air_haproxy *haproxy, air_span id) {
+enum air_error air_adopted_store(struct air_haproxy *haproxy, air_span id, bool must_staple) {
     struct air_status status;
     struct air_buffer text;
     char path[AIR_STORAGE_PATH_SIZE_MAX + 1];
@@ -59,12 +62,13 @@ enum air_error air_adopted_store(struct air_haproxy *haproxy, air_span id) {
     air_buffer_init(&text, RECORD_SIZE_MAX);
     air_json_begin(&text, NULL, '{');
     air_json_put_integer(&text, "version", 1);
-    air_json_put_text(&text, "key_type", air_span_text(air_key_type_text(status.key_type)));
+    put_key_types(haproxy, id, &text);
     air_json_begin(&text, "names", '[');
     for (size_t i = 0; i < status.names_count; i++) {
         air_json_put_text(&text, NULL, status.names[i]);
     }
     air_json_end(&text, ']');
+    air_json_put_bool(&text, "must_staple", must_staple);
     air_json_end(&text, '}');
     const struct air_put put = {.path = air_span_text(path), .value = air_buffer_span(&text)};
     const enum air_error error = text.error != AIR_OK
@@ -77,7 +81,7 @@ enum air_error air_adopted_store(struct air_haproxy *haproxy, air_span id) {
 enum air_error air_crt_list_write(struct air_haproxy *haproxy, bool is_load) {
     struct air_status status;
     struct air_buffer text;
-    if (haproxy->files == NULL) {
+    if (haproxy->files == NULL || haproxy->has_left) {
         return AIR_OK;
     }
     air_buffer_init(&text, AIR_STORAGE_VALUE_SIZE_MAX);
@@ -93,21 +97,57 @@ enum air_error air_crt_list_write(struct air_haproxy *haproxy, bool is_load) {
     return error;
 }
 
+/* Those of all lineages, in their order. */
+static void put_key_types(struct air_haproxy *haproxy, air_span id, struct air_buffer *text) {
+    struct air_status status;
+    air_json_begin(text, "key_types", '[');
+    for (size_t i = 0; air_engine_status(haproxy->engine, i, &status) == AIR_OK; i++) {
+        if (air_span_equal(status.certificate, id)) {
+            air_json_put_text(text, NULL, air_span_text(air_key_type_text(status.key_type)));
+        }
+    }
+    air_json_end(text, ']');
+}
+
+bool air_managed_has(struct air_haproxy *haproxy, air_span id) {
+    struct air_status status;
+    return find_status(haproxy, id, &status);
+}
+
+bool air_managed_leave(struct air_haproxy *haproxy) {
+    struct air_status status;
+    haproxy->has_left = true;
+    for (size_t i = 0; air_engine_status(haproxy->engine, i, &status) == AIR_OK;) {
+        if (!air_haproxy_is_managed(status.certificate)) {
+            i++;
+            continue;
+        }
+        char id[AIR_HAPROXY_ID_SIZE];
+        (void)snprintf(id, sizeof(id), "%.*s", (int)status.certificate.size,
+            (const char *)status.certificate.data);
+        const enum air_error error =
+            air_engine_certificate_remove(haproxy->engine, air_span_text(id));
+        if (error != AIR_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool collect(void *context, air_span id) {
     struct ids *ids = context;
     (void)air_buffer_append_span(&ids->text, id);
     return air_buffer_append_byte(&ids->text, '\n') == AIR_OK && ++ids->count < IDS_MAX;
 }
 
-/* A record that cannot be read is passed over: the certificate is still served, and its owner asks
- * again. */
+/* A record that cannot be read is passed over: the certificate is still served until the next
+ * start, and its owner asks again. */
 static void adopt(struct air_haproxy *haproxy, air_span id) {
     struct air_buffer text;
+    struct air_status status;
     json_t *object = NULL;
     uint64_t version = 0;
     char path[AIR_STORAGE_PATH_SIZE_MAX + 1];
-    air_span names[AIR_NAMES_MAX];
-    size_t names_count = 0;
     (void)snprintf(path, sizeof(path), FOLDER "/%.*s", (int)id.size, (const char *)id.data);
     air_buffer_init(&text, RECORD_SIZE_MAX);
     enum air_error error =
@@ -115,30 +155,37 @@ static void adopt(struct air_haproxy *haproxy, air_span id) {
     if (error == AIR_OK) {
         error = air_json_read(air_buffer_span(&text), &object);
     }
-    const json_t *list = error == AIR_OK ? json_object_get(object, "names") : NULL;
-    for (size_t i = 0; i < json_array_size(list) && i < AIR_NAMES_MAX; i++) {
-        const json_t *name = json_array_get(list, i);
-        names[names_count++] = air_span_of(json_string_value(name), json_string_length(name));
-    }
-    const enum air_key_type key_type =
-        error == AIR_OK ? air_key_type_parse(air_json_text(object, "key_type")) : AIR_KEY_NONE;
-    if (names_count > 0 && key_type != AIR_KEY_NONE) {
-        const struct air_certificate_spec spec = {.size = sizeof(spec),
-            .id = id,
-            .names = names,
-            .names_count = names_count,
-            .key_types = &key_type,
-            .key_types_count = 1,
-            .directory_url = haproxy->authority.directory_url,
-            .challenges = haproxy->challenges,
-            .challenges_count = haproxy->challenges_count};
-        struct air_status status;
-        if (!find_status(haproxy, id, &status)) { /* the configuration has the last word */
-            error = air_engine_certificate_set(haproxy->engine, &spec, NULL);
-        }
+    if (error == AIR_OK && !find_status(haproxy, id, &status)) {
+        /* the configuration has the last word */
+        adopt_record(haproxy, id, object);
     }
     json_decref(object);
     air_buffer_deinit(&text);
+}
+
+static void adopt_record(struct air_haproxy *haproxy, air_span id, const json_t *object) {
+    const json_t *names_list = json_object_get(object, "names");
+    const json_t *types_list = json_object_get(object, "key_types");
+    air_span names[AIR_NAMES_MAX];
+    enum air_key_type key_types[AIR_KEY_TYPES_MAX];
+    struct air_certificate_spec spec = {.size = sizeof(spec),
+        .id = id,
+        .names = names,
+        .key_types = key_types,
+        .directory_url = haproxy->authority.directory_url,
+        .challenges = haproxy->challenges,
+        .challenges_count = haproxy->challenges_count,
+        .must_staple = json_is_true(json_object_get(object, "must_staple"))};
+    for (size_t i = 0; i < json_array_size(names_list) && i < AIR_NAMES_MAX; i++) {
+        const json_t *name = json_array_get(names_list, i);
+        names[spec.names_count++] = air_span_of(json_string_value(name), json_string_length(name));
+    }
+    for (size_t i = 0; i < json_array_size(types_list) && i < AIR_KEY_TYPES_MAX; i++) {
+        const char *text = json_string_value(json_array_get(types_list, i));
+        key_types[spec.key_types_count++] = air_key_type_parse(air_span_text(text));
+    }
+    const enum air_error error = air_engine_certificate_set(haproxy->engine, &spec, NULL);
+    (void)error; /* as above */
 }
 
 /* The first lineage of that id. */
@@ -167,31 +214,40 @@ static void append_line(
     (void)air_buffer_append_byte(out, '\n');
 }
 
-/* Whether both files are there and serve: a handshake in memory with them. */
+/*
+ * Whether HAProxy's file is there and serves: a handshake in memory with it. Only this one file is
+ * looked at, because it is replaced as a whole: the process that ran before may still be writing
+ * its neighbours.
+ */
 static bool can_be_loaded(struct air_haproxy *haproxy, const struct air_status *status) {
-    static const char *const parts[] = {"fullchain.pem", "privkey.pem", "bundle.pem"};
-    struct air_buffer texts[3];
     struct air_storage *files = haproxy->files;
-    enum air_error error = AIR_OK;
-    for (size_t i = 0; i < 3; i++) {
-        char path[AIR_STORAGE_PATH_SIZE_MAX + 1];
-        uint64_t version = 0;
-        air_buffer_init(&texts[i], AIR_STORAGE_VALUE_SIZE_MAX);
-        (void)snprintf(path, sizeof(path), "live/%.*s/%s/%s", (int)status->certificate.size,
-            (const char *)status->certificate.data, air_key_type_text(status->key_type), parts[i]);
-        if (error == AIR_OK) {
-            error = files->read(files->self, air_span_text(path), &texts[i], &version);
+    struct air_buffer bundle;
+    uint64_t version = 0;
+    char path[AIR_STORAGE_PATH_SIZE_MAX + 1];
+    (void)snprintf(path, sizeof(path), "live/%.*s/%s/bundle.pem", (int)status->certificate.size,
+        (const char *)status->certificate.data, air_key_type_text(status->key_type));
+    air_buffer_init(&bundle, AIR_STORAGE_VALUE_SIZE_MAX);
+    enum air_error error = files->read(files->self, air_span_text(path), &bundle, &version);
+    const size_t chain_size = chain_size_of(air_buffer_span(&bundle));
+    if (error == AIR_OK) {
+        error = air_tls_prove(air_span_take(air_buffer_span(&bundle), chain_size),
+            air_span_skip(air_buffer_span(&bundle), chain_size), status->key_type, status->names[0],
+            NULL);
+    }
+    air_buffer_deinit(&bundle);
+    return error == AIR_OK;
+}
+
+/* What comes before the private key, which is last. */
+static size_t chain_size_of(air_span bundle) {
+    static const char end[] = "-----END CERTIFICATE-----\n";
+    const size_t end_size = sizeof(end) - 1;
+    for (size_t size = bundle.size; size >= end_size; size--) {
+        if (memcmp(bundle.data + size - end_size, end, end_size) == 0) {
+            return size;
         }
     }
-    if (error == AIR_OK) {
-        error = air_tls_prove(air_buffer_span(&texts[0]), air_buffer_span(&texts[1]),
-            status->key_type, status->names[0], NULL);
-    }
-    const bool is_whole = texts[2].size == texts[0].size + texts[1].size;
-    for (size_t i = 0; i < 3; i++) {
-        air_buffer_deinit(&texts[i]);
-    }
-    return error == AIR_OK && is_whole;
+    return 0;
 }
 
 static enum air_error put_if_changed(struct air_haproxy *haproxy, air_span value) {

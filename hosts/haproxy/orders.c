@@ -25,6 +25,8 @@
 
 #define DIGEST_TEXT_SIZE_MAX 65536
 
+#define RELOADED "this HAProxy process is ending after a reload: ask again"
+
 /* What is known of a request's keys. */
 struct keys {
     air_span domain;
@@ -129,6 +131,15 @@ void air_orders_expire(struct air_haproxy *haproxy, air_time_ms boot_ms) {
             place = &(*place)->next;
         }
     }
+}
+
+bool air_orders_leave(struct air_haproxy *haproxy) {
+    for (struct air_order_entry *entry = haproxy->orders; entry != NULL; entry = entry->next) {
+        if (entry->is_managed && entry->view.state == AIR_ORDER_RUNNING) {
+            end(haproxy, entry, AIR_ORDER_FAILED, air_span_text(RELOADED));
+        }
+    }
+    return haproxy->orders_running == 0;
 }
 
 void air_orders_free(struct air_haproxy *haproxy) {
@@ -268,14 +279,16 @@ static enum air_error start(struct air_haproxy *haproxy, const struct air_order_
     const struct keys *keys, const char *id, struct air_refusal *refusal) {
     struct air_buffer reason;
     struct air_order_entry **old = find(haproxy, air_span_text(id));
-    if (haproxy->orders_running == RUNNING_MAX) {
-        (void)air_refusal_set(refusal, AIR_ERR_BUSY, "too many orders are under way: try again");
+    if (haproxy->orders_running == RUNNING_MAX || haproxy->has_left) {
+        (void)air_refusal_set(refusal, AIR_ERR_BUSY,
+            haproxy->has_left ? RELOADED : "too many orders are under way: try again");
         return AIR_ERR_LIMIT;
     }
     struct air_order_entry *entry = air_memory_new(sizeof(*entry));
     if (entry == NULL) {
         return air_refusal_set(refusal, AIR_ERR_NO_MEMORY, "no memory for the order");
     }
+    entry->was_managed = request->managed && air_managed_has(haproxy, air_span_text(id));
     air_buffer_init(&reason, 512);
     enum air_error error = ask(haproxy, request, keys, id, &reason);
     if (error != AIR_OK) {
@@ -299,6 +312,7 @@ static enum air_error start(struct air_haproxy *haproxy, const struct air_order_
     entry->view.key_types_count = request->key_types_count;
     memcpy(entry->view.key_types, request->key_types, sizeof(entry->view.key_types));
     entry->is_managed = request->managed;
+    entry->must_staple = request->must_staple;
     entry->next = haproxy->orders;
     haproxy->orders = entry;
     haproxy->orders_running++;
@@ -324,10 +338,14 @@ static void end(struct air_haproxy *haproxy, struct air_order_entry *entry,
         text.size > 0 ? (const char *)text.data : "");
     if (entry->is_managed && state == AIR_ORDER_DONE) {
         /* The engine keeps it, and renews it. */
-        if (haproxy->files != NULL && air_adopted_store(haproxy, id) != AIR_OK) {
+        if (haproxy->files != NULL &&
+            air_adopted_store(haproxy, id, entry->must_staple) != AIR_OK) {
             (void)snprintf(entry->view.failure, sizeof(entry->view.failure),
                 "it is there, but not remembered for the next start");
         }
+        return;
+    }
+    if (entry->was_managed) {
         return;
     }
     const enum air_error error = air_engine_certificate_remove(haproxy->engine, id);

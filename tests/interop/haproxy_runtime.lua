@@ -4,7 +4,8 @@
 -- the rest is the value or the sentence.
 
 local runtime = require("thinair_runtime")
-local deployment = require("thinair_deployment")
+local deploy = require("thinair_deploy")
+local text = require("thinair_runtime_text")
 
 local queue = {}
 
@@ -32,8 +33,13 @@ local verbs = {
     command = function(cli, asked) return cli:command(asked.line, asked.pem) end,
     version = function(cli) return (cli:version()) end,
     file = function(_, asked)
-        return deployment.file(deployment.entries(asked.state, {{
-            names = asked.names, keys = {"ecdsa-p256", "rsa-2048"}, options = "alpn h2,http/1.1"}}))
+        local lines = {}
+        for _, key_type in ipairs{"ecdsa-p256", "rsa-2048"} do
+            table.insert(lines, text.crt_list_line{
+                store = deploy.store(asked, asked.names[1], key_type),
+                names = asked.names, options = "alpn h2,http/1.1"})
+        end
+        return table.concat(lines, "\n") .. "\n"
     end,
 }
 
