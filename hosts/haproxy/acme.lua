@@ -73,6 +73,10 @@ end
 -- One state of many drives; requests to the CA and deployments have tasks of their own.
 local function drive()
     local is_over = false
+    local may_work, complaint = handle:check()
+    if not may_work then
+        core.log(core.alert, "thinair: " .. complaint)
+    end
     while not is_over do
         local has_left = is_leaving() and handle:leave()
         local kind, what = handle:turn()

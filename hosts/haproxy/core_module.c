@@ -23,6 +23,7 @@
 static int start(lua_State *lua);
 static int handle_manage(lua_State *lua);
 static int handle_ready(lua_State *lua);
+static int handle_check(lua_State *lua);
 static int handle_leave(lua_State *lua);
 static int handle_turn(lua_State *lua);
 static int handle_http(lua_State *lua);
@@ -42,11 +43,11 @@ __attribute__((visibility("default"))) int luaopen_thinair_core(lua_State *lua);
 int luaopen_thinair_core(lua_State *lua) {
     static const luaL_Reg functions[] = {{"start", start}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"manage", handle_manage}, {"ready", handle_ready},
-        {"leave", handle_leave}, {"turn", handle_turn}, {"http", handle_http},
-        {"done", handle_done}, {"failed", handle_failed}, {"challenge", handle_challenge},
-        {"order", air_core_order}, {"view", air_core_view}, {"read", air_core_read},
-        {"renew", handle_renew}, {"status", handle_status}, {"responder", air_core_responder},
-        {"visitor", air_core_visitor}, {NULL, NULL}};
+        {"check", handle_check}, {"leave", handle_leave}, {"turn", handle_turn},
+        {"http", handle_http}, {"done", handle_done}, {"failed", handle_failed},
+        {"challenge", handle_challenge}, {"order", air_core_order}, {"view", air_core_view},
+        {"read", air_core_read}, {"renew", handle_renew}, {"status", handle_status},
+        {"responder", air_core_responder}, {"visitor", air_core_visitor}, {NULL, NULL}};
     /* jansson's hash seed comes from /dev/urandom, which a chroot to come may not have. */
     json_object_seed(0);
     luaL_newmetatable(lua, HANDLE);
@@ -204,6 +205,17 @@ static int handle_ready(lua_State *lua) {
     const enum air_error error = air_haproxy_ready(haproxy, &reason->buffer);
     if (error != AIR_OK) {
         return air_core_fail(lua, error, &reason->buffer);
+    }
+    lua_pushboolean(lua, 1);
+    return 1;
+}
+
+/* handle:check(): true, or nil and a sentence: may this process work in the state directory? */
+static int handle_check(lua_State *lua) {
+    struct air_haproxy *haproxy = air_core_of(lua);
+    struct air_core_reason *reason = air_core_reason_push(lua);
+    if (!air_haproxy_may_work(haproxy, &reason->buffer)) {
+        return air_core_fail(lua, AIR_ERR_PERMISSION, &reason->buffer);
     }
     lua_pushboolean(lua, 1);
     return 1;

@@ -8,6 +8,7 @@
 
 #include "hosts/haproxy/haproxy.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -126,6 +127,19 @@ enum air_error air_haproxy_ready(struct air_haproxy *haproxy, struct air_buffer 
     return error;
 }
 
+bool air_haproxy_may_work(struct air_haproxy *haproxy, struct air_buffer *reason) {
+    char sentence[160] = "";
+    if (haproxy->files == NULL || geteuid() == 0 || geteuid() == haproxy->owner_uid) {
+        return true;
+    }
+    (void)snprintf(sentence, sizeof(sentence),
+        ": belongs to user %lu, but HAProxy runs as user %lu: change its owner (chown -R)",
+        (unsigned long)haproxy->owner_uid, (unsigned long)geteuid());
+    (void)air_buffer_append_span(reason, air_buffer_span(&haproxy->state_dir));
+    (void)air_buffer_append_text(reason, sentence);
+    return false;
+}
+
 bool air_haproxy_leave(struct air_haproxy *haproxy) {
     (void)pthread_mutex_lock(&haproxy->mutex);
     const bool has_none = air_orders_leave(haproxy);
@@ -219,7 +233,7 @@ static enum air_error open_files(
     struct air_haproxy *haproxy, const char *path, struct air_buffer *reason) {
     struct stat status = {0};
     const bool is_root = geteuid() == 0;
-    if (is_root && stat(path, &status) != 0) {
+    if (stat(path, &status) != 0 && is_root) {
         (void)air_buffer_append_text(reason, path);
         (void)air_buffer_append_text(reason, ": there is no such directory: make it, mode 0700, as "
                                              "HAProxy's own user (install -d -m 0700 -o USER)");

@@ -57,6 +57,10 @@ AIR_MUST_CHECK enum air_error air_haproxy_manage(struct air_haproxy *haproxy, co
 AIR_MUST_CHECK enum air_error air_haproxy_ready(
     struct air_haproxy *haproxy, struct air_buffer *reason);
 
+/* Whether the process that HAProxy has become may work in the state directory, by its user: false,
+ * and a sentence that says what to change. */
+bool air_haproxy_may_work(struct air_haproxy *haproxy, struct air_buffer *reason);
+
 /*
  * This process takes no more connections, another one has begun: let go of what is managed, which
  * the other one takes up where this one stands. Orders of clients who wait here are finished.

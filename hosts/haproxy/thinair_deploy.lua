@@ -68,10 +68,11 @@ local function prove(handle, options, what)
     return shown, why
 end
 
+-- Installed, or nil, why, whether to try again, and whether HAProxy could not even be asked.
 local function install(handle, options, what)
     local haproxy, why, again = runtime.connect{path = options.stats_socket}
     if not haproxy then
-        return nil, why, again
+        return nil, why, again, true
     end
     local deployed
     deployed, why, again = haproxy:deploy{
@@ -86,15 +87,21 @@ local function install(handle, options, what)
     return prove(handle, options, what)
 end
 
--- Carry out one action of the engine, in a task of its own.
+-- Carry out one action of the engine, in a task of its own. A stats socket that does not serve is
+-- no fault of the certificate, which must not be ordered again for it: it is on disk.
 function deploy.carry_out(handle, options, what)
-    local installed, why, again
+    local installed, why, again, is_unasked
     for _ = 1, TRIES do
-        installed, why, again = install(handle, options, what)
+        installed, why, again, is_unasked = install(handle, options, what)
         if installed or not again then
             break
         end
         core.msleep(PAUSE_MS)
+    end
+    if is_unasked then
+        core.log(core.alert, "thinair: " .. what.certificate .. " (" .. what.key_type
+            .. "): served only from the next reload on: " .. tostring(why))
+        installed = true
     end
     while not (installed and handle:done(what.id)
                or not installed and handle:failed(what.id, "refused", tostring(why))) do

@@ -221,7 +221,7 @@ def faults(haproxy, modules):
         if os.geteuid() == 0:
             with scene(haproxy, modules, pebble) as proxy:
                 os.chown(proxy.state, 0, 0)
-                told(proxy, "state", "two.example.net")
+                told(proxy, "belongs to user 0, but HAProxy runs as user", "two.example.net")
         for change, sentence in (
                 (lambda text: replace(text, " level admin", " level user"), "lacks: level admin"),
                 (lambda text: replace(text, "thinair.sock user", "other.sock user")
@@ -229,6 +229,12 @@ def faults(haproxy, modules):
                  "cannot connect to unix@")):
             with scene(haproxy, modules, pebble, change=change) as proxy:
                 told(proxy, sentence, "two.example.net")
+                before, orders = all_are_there(proxy), pebble.orders()
+                proxy.stop()
+                proxy.start()
+                expect(all_are_there(proxy), before, "what was not deployed, after a restart")
+                are_served(proxy, NAMES)
+                expect(pebble.orders(), orders, "orders after a restart")
         with scene(haproxy, modules, pebble) as proxy:
             proxy.write()
             orders = pebble.orders()
