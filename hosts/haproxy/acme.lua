@@ -62,12 +62,20 @@ end
 local IDLE_MS, AWAITING_MS = 100, 5
 local awaited = 0
 
+-- Work for tasks. HAProxy 2.6 never lets go of a task's function, nor of what that refers to: so all
+-- tasks have this one, and each takes the next piece.
+local waiting = {}
+
+local function work()
+    local piece = table.remove(waiting, 1)
+    piece.carry_out(handle, options, piece.what)
+    awaited = awaited - 1
+end
+
 local function start(carry_out, what)
     awaited = awaited + 1
-    core.register_task(function()
-        carry_out(handle, options, what)
-        awaited = awaited - 1
-    end)
+    waiting[#waiting + 1] = {carry_out = carry_out, what = what}
+    core.register_task(work)
 end
 
 -- One state of many drives; requests to the CA and deployments have tasks of their own.
