@@ -62,8 +62,8 @@ end
 local IDLE_MS, AWAITING_MS = 100, 5
 local awaited = 0
 
--- Work for tasks. HAProxy 2.6 never lets go of a task's function, nor of what that refers to: so all
--- tasks have this one, and each takes the next piece.
+-- Work for tasks. HAProxy 2.6 never lets go of a task's function, nor of what that refers to: so
+-- all tasks have this one, and each takes the next piece.
 local waiting = {}
 
 local function work()
