@@ -27,6 +27,9 @@ air_span air_core_span(lua_State *lua, int index);
 /* nil and a sentence; gives 2. */
 int air_core_fail(lua_State *lua, enum air_error error, const struct air_buffer *reason);
 
+/* Make the types of core_order.c known; pushes nothing. */
+void air_core_open_order(lua_State *lua);
+
 /* handle:order(content_type, body), handle:view(id), handle:read(id, key_type): core_order.c. */
 int air_core_order(lua_State *lua);
 int air_core_view(lua_State *lua);

@@ -11,7 +11,6 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "hosts/haproxy/core_lua.h"
 #include "hosts/haproxy/core_tls.h"
@@ -55,6 +54,7 @@ int luaopen_thinair_core(lua_State *lua) {
     luaL_setfuncs(lua, methods, 0);
     lua_setfield(lua, -2, "__index");
     lua_pop(lua, 1);
+    air_core_open_order(lua);
     air_core_open_tls(lua);
     luaL_newlib(lua, functions);
     lua_pushliteral(lua, AIR_VERSION_TEXT);
@@ -115,14 +115,15 @@ static int start(lua_State *lua) {
     config.has_target = flag(lua, 1, "target");
     config.challenges = challenges;
     lua_getfield(lua, 1, "challenges");
-    for (int i = 1; lua_istable(lua, -1) && i <= AIR_CHALLENGES_MAX; i++) {
+    for (int i = 1; lua_istable(lua, -1) && i <= (int)lua_rawlen(lua, -1); i++) {
         lua_rawgeti(lua, -1, i);
         const enum air_challenge_type type =
             air_challenge_type_parse(air_span_text(luaL_optstring(lua, -1, "")));
         lua_pop(lua, 1);
-        if (type != AIR_CHALLENGE_NONE) {
-            challenges[config.challenges_count++] = type;
+        if (type == AIR_CHALLENGE_NONE || i > AIR_CHALLENGES_MAX) {
+            return luaL_error(lua, "challenges: http-01, tls-alpn-01, or both");
         }
+        challenges[config.challenges_count++] = type;
     }
     struct air_haproxy **handle = lua_newuserdata(lua, sizeof(*handle));
     luaL_setmetatable(lua, HANDLE);
@@ -149,12 +150,16 @@ static void read_authority(lua_State *lua, struct air_authority_spec *spec, air_
     spec->terms_agreed = flag(lua, 1, "agreed");
     lua_getfield(lua, 1, "contacts");
     const int list = lua_gettop(lua);
-    for (int i = 1; lua_istable(lua, list) && i <= AIR_CONTACTS_MAX; i++) {
+    const size_t count = lua_istable(lua, list) ? lua_rawlen(lua, list) : 0;
+    if (count > AIR_CONTACTS_MAX) {
+        luaL_error(lua, "there may be at most %d contacts", AIR_CONTACTS_MAX);
+    }
+    for (int i = 1; i <= (int)count; i++) {
         size_t size = 0;
         lua_rawgeti(lua, list, i);
         const char *text = lua_tolstring(lua, -1, &size);
         if (text == NULL) {
-            return;
+            luaL_error(lua, "a contact must be a text, as mailto:hostmaster@example.net");
         }
         contacts[spec->contacts_count++] = air_span_of(text, size);
     }
@@ -382,14 +387,14 @@ static int handle_renew(lua_State *lua) {
     return 1;
 }
 
-static void push_serial(lua_State *lua, const struct air_status *status) {
+static void push_serial(lua_State *lua, const struct air_haproxy_lineage *lineage) {
     char text[2 * AIR_SERIAL_SIZE_MAX + 1] = "";
     static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < status->serial_size; i++) {
-        text[2 * i] = digits[status->serial[i] >> 4];
-        text[2 * i + 1] = digits[status->serial[i] & 15];
+    for (size_t i = 0; i < lineage->serial_size; i++) {
+        text[2 * i] = digits[lineage->serial[i] >> 4];
+        text[2 * i + 1] = digits[lineage->serial[i] & 15];
     }
-    lua_pushlstring(lua, text, 2 * status->serial_size);
+    lua_pushlstring(lua, text, 2 * lineage->serial_size);
     lua_setfield(lua, -2, "serial");
 }
 
@@ -397,29 +402,27 @@ static void push_serial(lua_State *lua, const struct air_status *status) {
 static int handle_status(lua_State *lua) {
     struct air_haproxy *haproxy = air_core_of(lua);
     struct air_core_reason *text = air_core_reason_push(lua);
-    struct air_status status;
-    bool is_private = false;
+    struct air_haproxy_lineage lineage;
     lua_Integer count = 0;
     lua_newtable(lua);
     for (size_t i = 0; i < CERTIFICATES_MAX; i++) {
-        status = (struct air_status){.step = ""};
-        if (air_haproxy_status(haproxy, i, &status, &text->buffer, &is_private) != AIR_OK) {
+        if (air_haproxy_status(haproxy, i, &lineage, &text->buffer) != AIR_OK) {
             break;
         }
-        if (is_private) {
+        if (lineage.is_private) {
             continue;
         }
         lua_createtable(lua, 0, 10);
-        set_span(lua, "id", status.certificate);
-        set_span(lua, "names", status.directory_url);
-        set_span(lua, "key_type", air_span_text(air_key_type_text(status.key_type)));
-        set_span(lua, "state", air_span_text(air_state_text(status.state)));
-        set_span(lua, "last_error", status.last_error);
-        set_integer(lua, "generation", status.generation);
-        set_integer(lua, "not_before", status.not_before_ms / 1000);
-        set_integer(lua, "not_after", status.not_after_ms / 1000);
-        set_integer(lua, "next", status.next_ms / 1000);
-        push_serial(lua, &status);
+        set_span(lua, "id", lineage.id);
+        set_span(lua, "names", lineage.names);
+        set_span(lua, "key_type", air_span_text(air_key_type_text(lineage.key_type)));
+        set_span(lua, "state", air_span_text(air_state_text(lineage.state)));
+        set_span(lua, "last_error", lineage.failure);
+        set_integer(lua, "generation", lineage.generation);
+        set_integer(lua, "not_before", lineage.not_before_ms / 1000);
+        set_integer(lua, "not_after", lineage.not_after_ms / 1000);
+        set_integer(lua, "next", lineage.next_ms / 1000);
+        push_serial(lua, &lineage);
         lua_rawseti(lua, -2, ++count);
     }
     return 1;

@@ -21,14 +21,20 @@ static int collect_reason(lua_State *lua);
 static void push_order(
     lua_State *lua, struct air_haproxy *haproxy, struct air_order_request *request);
 
+void air_core_open_order(lua_State *lua) {
+    luaL_newmetatable(lua, REASON);
+    lua_pushcfunction(lua, collect_reason);
+    lua_setfield(lua, -2, "__gc");
+    luaL_newmetatable(lua, REQUESTS);
+    lua_pushcfunction(lua, collect_requests);
+    lua_setfield(lua, -2, "__gc");
+    lua_pop(lua, 2);
+}
+
 struct air_core_reason *air_core_reason_push(lua_State *lua) {
     struct air_core_reason *reason = lua_newuserdata(lua, sizeof(*reason));
     air_buffer_init(&reason->buffer, READ_SIZE_MAX);
-    if (luaL_newmetatable(lua, REASON) != 0) {
-        lua_pushcfunction(lua, collect_reason);
-        lua_setfield(lua, -2, "__gc");
-    }
-    lua_setmetatable(lua, -2);
+    luaL_setmetatable(lua, REASON);
     return reason;
 }
 
@@ -50,11 +56,7 @@ int air_core_order(lua_State *lua) {
     luaL_checkstack(lua, 16, "orders");
     struct air_order_requests *requests = lua_newuserdata(lua, sizeof(*requests));
     *requests = (struct air_order_requests){0};
-    if (luaL_newmetatable(lua, REQUESTS) != 0) {
-        lua_pushcfunction(lua, collect_requests);
-        lua_setfield(lua, -2, "__gc");
-    }
-    lua_setmetatable(lua, -2);
+    luaL_setmetatable(lua, REQUESTS);
     if (air_order_requests_read(type, body, requests, &refusal) != AIR_OK) {
         lua_pushnil(lua);
         lua_pushinteger(lua, refusal.status);

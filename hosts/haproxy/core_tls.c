@@ -64,6 +64,7 @@ int air_core_visitor(lua_State *lua) {
     const char *name = luaL_checkstring(lua, 2);
     const enum air_key_type key_type = air_key_type_parse(air_core_span(lua, 3));
     const air_span chain = air_core_span(lua, 4);
+    luaL_argcheck(lua, key_type != AIR_KEY_NONE, 3, "a key type");
     struct talk *talk = push_talk(lua);
     SSL_CTX *context = client_context(key_type);
     BIO *pem = BIO_new_mem_buf(chain.data, (int)chain.size);
@@ -89,6 +90,7 @@ int air_core_visitor(lua_State *lua) {
  */
 static int talk_feed(lua_State *lua) {
     struct talk *talk = luaL_checkudata(lua, 1, TALK);
+    luaL_argcheck(lua, talk->ssl != NULL, 1, "closed");
     const air_span bytes = air_core_span(lua, 2);
     char *data = NULL;
     ERR_clear_error();
@@ -119,7 +121,7 @@ static int talk_feed(lua_State *lua) {
 }
 
 static int talk_free(lua_State *lua) {
-    struct talk *talk = lua_touserdata(lua, 1);
+    struct talk *talk = luaL_checkudata(lua, 1, TALK);
     SSL_free(talk->ssl);
     X509_free(talk->expected);
     *talk = (struct talk){0};

@@ -24,6 +24,9 @@
 #define NS_PER_MS 1000000
 #define CONTACTS_SIZE_MAX 4096
 
+/* Names with a line feed each, an id and a sentence. */
+#define LINEAGE_TEXT_SIZE_MAX (AIR_NAMES_MAX * 256 + 2048)
+
 static const air_span target = {(const uint8_t *)"haproxy", 7};
 
 static bool enter(const struct air_haproxy *haproxy);
@@ -75,6 +78,7 @@ void air_haproxy_free(struct air_haproxy *haproxy) {
         air_openssl_generation_free(haproxy->slices[i].generation);
     }
     air_orders_free(haproxy);
+    air_accounts_free(haproxy);
     air_engine_free(haproxy->engine);
     SSL_CTX_free(haproxy->challenge_context);
     air_tls_free(haproxy->tls);
@@ -172,30 +176,38 @@ enum air_error air_haproxy_renew(struct air_haproxy *haproxy, air_span id) {
 static air_span keep(struct air_buffer *text, air_span from) {
     const size_t begin = text->size;
     (void)air_buffer_append_span(text, from);
-    return air_span_of(text->data + begin, text->size - begin);
+    return air_span_of(text->data != NULL ? text->data + begin : NULL, text->size - begin);
 }
 
 enum air_error air_haproxy_status(struct air_haproxy *haproxy, size_t index,
-    struct air_status *status, struct air_buffer *text, bool *is_private) {
+    struct air_haproxy_lineage *lineage, struct air_buffer *text) {
+    struct air_status status;
+    air_buffer_clear(text);
     (void)pthread_mutex_lock(&haproxy->mutex);
-    enum air_error error = air_engine_status(haproxy->engine, index, status);
+    enum air_error error = air_engine_status(haproxy->engine, index, &status);
     if (error == AIR_OK) {
-        *is_private = !air_haproxy_is_managed(status->certificate);
-        air_span names = air_span_of(NULL, 0);
-        air_buffer_clear(text);
-        if (air_buffer_extend(text, AIR_NAMES_MAX * 256 + 2048) != NULL) {
+        if (air_buffer_extend(text, LINEAGE_TEXT_SIZE_MAX) != NULL) {
             air_buffer_truncate(text, 0); /* room first: spans must not move */
         }
-        status->certificate = keep(text, status->certificate);
-        status->last_error = keep(text, status->last_error);
+        *lineage =
+            (struct air_haproxy_lineage){.is_private = !air_haproxy_is_managed(status.certificate),
+                .id = keep(text, status.certificate),
+                .failure = keep(text, status.last_error),
+                .key_type = status.key_type,
+                .state = status.state,
+                .generation = status.generation,
+                .serial_size = status.serial_size,
+                .not_before_ms = status.not_before_ms,
+                .not_after_ms = status.not_after_ms,
+                .next_ms = status.next_ms};
+        memcpy(lineage->serial, status.serial, sizeof(lineage->serial));
         const size_t begin = text->size;
-        for (size_t i = 0; i < status->names_count; i++) {
-            (void)air_buffer_append_span(text, status->names[i]);
+        for (size_t i = 0; i < status.names_count; i++) {
+            (void)air_buffer_append_span(text, status.names[i]);
             (void)air_buffer_append_byte(text, '\n');
         }
-        names = air_span_of(text->data + begin, text->size - begin);
-        status->directory_url = names; /* one name a line */
-        status->names = NULL;
+        lineage->names =
+            air_span_of(text->data != NULL ? text->data + begin : NULL, text->size - begin);
         error = text->error;
     }
     (void)pthread_mutex_unlock(&haproxy->mutex);
@@ -243,6 +255,7 @@ static enum air_error open_files(
     haproxy->owner_uid = status.st_uid;
     haproxy->owner_gid = status.st_gid;
     if (!enter(haproxy)) {
+        (void)leave(haproxy);
         (void)air_buffer_append_text(reason, "the state directory's owner cannot be taken on");
         return AIR_ERR_PERMISSION;
     }
@@ -259,6 +272,11 @@ static enum air_error take_config(
     air_buffer_init(&haproxy->directory_url, AIR_URL_SIZE_MAX);
     air_buffer_init(&haproxy->contacts_text, CONTACTS_SIZE_MAX);
     air_buffer_init(&haproxy->state_dir, AIR_STORAGE_PATH_SIZE_MAX);
+    if (config->challenges_count > AIR_CHALLENGES_MAX ||
+        config->authority.contacts_count > AIR_CONTACTS_MAX) {
+        return AIR_ERR_ARGUMENT;
+    }
+    haproxy->clock = config->clock != NULL ? config->clock : air_haproxy_now;
     haproxy->authority = config->authority;
     haproxy->authority.contacts = haproxy->contacts;
     haproxy->challenges_count = config->challenges_count;

@@ -29,7 +29,8 @@ struct air_haproxy_config {
     struct air_authority_spec authority;
     const enum air_challenge_type *challenges; /* in order of preference */
     size_t challenges_count;
-    bool has_target; /* certificates that are managed go into the running HAProxy */
+    bool has_target;                /* certificates that are managed go into the running HAProxy */
+    struct air_time (*clock)(void); /* NULL: the system's */
 };
 
 /*
@@ -41,7 +42,8 @@ struct air_haproxy_config {
  * reason  A sentence on failure.
  *
  * Returns AIR_OK, what air_storage_files_new() or air_engine_authority_set() answer, or
- * AIR_ERR_NO_MEMORY, AIR_ERR_CRYPTO.
+ * AIR_ERR_NO_MEMORY, AIR_ERR_CRYPTO, AIR_ERR_ARGUMENT (more challenges or contacts than there may
+ * be).
  */
 AIR_MUST_CHECK enum air_error air_haproxy_new(
     const struct air_haproxy_config *config, struct air_haproxy **out, struct air_buffer *reason);
@@ -126,12 +128,13 @@ struct air_order_view {
  * refusal  On failure what to answer.
  *
  * Returns AIR_OK, AIR_ERR_BAD_KEY, AIR_ERR_MALFORMED, AIR_ERR_BAD_NAME, AIR_ERR_LIMIT (too many at
- * once), AIR_ERR_ARGUMENT or AIR_ERR_NO_MEMORY.
+ * once), AIR_ERR_BUSY (another one is under way for what is to be managed), AIR_ERR_ARGUMENT or
+ * AIR_ERR_NO_MEMORY.
  */
 AIR_MUST_CHECK enum air_error air_haproxy_order(struct air_haproxy *haproxy,
     struct air_order_request *request, char id[AIR_HAPROXY_ID_SIZE], struct air_refusal *refusal);
 
-/* How an order stands; AIR_ORDER_UNHEARD: there is none of that id. */
+/* How an order stands; AIR_ORDER_UNHEARD: there is none of that id, or it ended long ago. */
 void air_haproxy_order_view(struct air_haproxy *haproxy, air_span id, struct air_order_view *view);
 
 /* Append one key type's chain and then its key, PEM, as HAProxy loads them. AIR_ERR_NOT_FOUND: not
@@ -144,9 +147,30 @@ AIR_MUST_CHECK enum air_error air_haproxy_order_read(
 /* Order anew now. AIR_ERR_NOT_FOUND: nothing of that id is managed. */
 AIR_MUST_CHECK enum air_error air_haproxy_renew(struct air_haproxy *haproxy, air_span id);
 
-/* The lineage at index, from 0; the view's spans are copied into text. AIR_ERR_NOT_FOUND: beyond
- * the end. Orders of clients are passed over: *is_private. */
+/* A lineage, as it is listed. */
+struct air_haproxy_lineage {
+    bool is_private;  /* an order of a client: not to be listed */
+    air_span names;   /* one a line */
+    air_span id;      /* of the certificate */
+    air_span failure; /* the last one; empty after a success */
+    enum air_key_type key_type;
+    enum air_state state;
+    uint32_t generation; /* 0: none yet */
+    uint8_t serial[AIR_SERIAL_SIZE_MAX];
+    size_t serial_size;
+    air_time_ms not_before_ms;
+    air_time_ms not_after_ms;
+    air_time_ms next_ms;
+};
+
+/*
+ * The lineage at index, from 0.
+ *
+ * text  Filled anew with what the lineage's spans point to.
+ *
+ * Returns AIR_OK, AIR_ERR_NOT_FOUND (beyond the end), AIR_ERR_NO_MEMORY or AIR_ERR_LIMIT (text).
+ */
 AIR_MUST_CHECK enum air_error air_haproxy_status(struct air_haproxy *haproxy, size_t index,
-    struct air_status *status, struct air_buffer *text, bool *is_private);
+    struct air_haproxy_lineage *lineage, struct air_buffer *text);
 
 #endif

@@ -3,7 +3,7 @@
 #define AIR_HAPROXY_INSIDE_H
 
 /*
- * What haproxy.c, turn.c and orders.c share. Functions here are called with the mutex held.
+ * What the files of the engine's host share. Functions here are called with the mutex held.
  */
 
 #include <pthread.h>
@@ -11,18 +11,23 @@
 
 #include "hosts/haproxy/haproxy.h"
 #include "hosts/haproxy/route.h"
+#include "thinair/memory_storage.h"
 #include "thinair/openssl.h"
 #include "thinair/responder.h"
 #include "thinair/tls.h"
 
-/* Actions that take several turns, at once: what the engine works on at once. */
-#define AIR_SLICES_MAX 64
+/* Actions under way at once: 64 of each of the eleven kinds that are carried out here
+ * (thinair/action.h says how many the engine opens). */
+#define AIR_SLICES_MAX 704
 
-/* An action that is carried out in several turns. */
+/* An action that is carried out, in one turn or in several. */
 struct air_slice {
     const struct air_action *action; /* NULL: a free place */
     size_t done_count;               /* puts, or names */
     struct air_openssl_generation *generation;
+    bool is_over; /* carried out, but the engine had no memory to hear of it */
+    enum air_error error;
+    uint64_t key; /* that was made */
 };
 
 /* An order of a client. */
@@ -30,16 +35,26 @@ struct air_order_entry {
     struct air_order_entry *next;
     char id[AIR_HAPROXY_ID_SIZE];
     struct air_order_view view;
+    uint8_t wish[AIR_SHA256_SIZE]; /* a digest of all that was asked for */
     bool has_ended[AIR_KEY_TYPES_MAX];
     bool is_managed;
     bool was_managed; /* before it was ordered: a failure changes nothing about that */
     bool must_staple;
+    size_t reads_count; /* since it ended */
+    air_time_ms begun_boot_ms;
     air_time_ms ended_boot_ms;
+};
+
+/* An account of a client. */
+struct air_account_entry {
+    struct air_account_entry *next;
+    char label[AIR_ACCOUNT_SIZE_MAX + 1];
 };
 
 struct air_haproxy {
     pthread_mutex_t mutex;
     struct air_crypto *crypto;
+    struct air_time (*clock)(void);
     struct air_storage *files; /* or NULL */
     struct air_storage *memory;
     struct air_route route;
@@ -60,11 +75,14 @@ struct air_haproxy {
     bool has_owner; /* the state directory is another user's than the one that loads */
     uid_t owner_uid;
     gid_t owner_gid;
-    bool has_left;    /* another process manages from now on */
-    bool is_list_old; /* the crt-list lacks what was installed */
-    struct air_order_entry *orders;
+    bool has_left;                  /* another process manages from now on */
+    bool is_list_old;               /* the crt-list lacks what was installed, */
+    air_time_ms list_boot_ms;       /* and is not written before that */
+    struct air_order_entry *orders; /* those that ended are in the order of their ends */
     size_t orders_running;
-    size_t orders_ended;
+    air_time_ms expired_boot_ms;
+    size_t audit_next;                  /* lineage */
+    struct air_account_entry *accounts; /* the one used last is first */
 };
 
 struct air_time air_haproxy_now(void);
@@ -76,6 +94,12 @@ void air_orders_hear(struct air_haproxy *haproxy, const struct air_event_action 
 void air_orders_expire(struct air_haproxy *haproxy, air_time_ms boot_ms);
 
 void air_orders_free(struct air_haproxy *haproxy);
+
+/* Order with a client's account from now on: its label, and its key in PEM. Errors as
+ * air_engine_authority_set(). */
+enum air_error air_accounts_use(struct air_haproxy *haproxy, const char *label, air_span key);
+
+void air_accounts_free(struct air_haproxy *haproxy);
 
 /* Manage what was adopted in earlier runs. */
 void air_adopted_load(struct air_haproxy *haproxy);

@@ -5,7 +5,8 @@
  * ended, the engine forgets it (nobody asked for renewals), and what was kept of it in memory is
  * dropped after a while.
  *
- * Invariant: an entry that is running is a certificate of the engine's, one that has ended is none.
+ * Invariant: an entry that is running is a certificate of the engine's; one that has ended is none,
+ * unless it is managed from now on, or was before.
  */
 
 #include <stdio.h>
@@ -16,12 +17,19 @@
 #include "src/base/memory.h"
 #include "src/base/span.h"
 #include "thinair/jose.h"
-#include "thinair/memory_storage.h"
 
-/* Orders at once; ended ones that are remembered, and for how long. */
+/* Orders at once; ended ones that are remembered, and for how long. More than ENDED_MAX are kept
+ * only until who asked for them has had time to hear. */
 #define RUNNING_MAX 1000
 #define ENDED_MAX 64
 #define FRESH_MS (60 * 60 * INT64_C(1000))
+#define UNREAD_MS (60 * INT64_C(1000))
+#define READ_MS (5 * INT64_C(1000))
+#define EXPIRE_EACH_MS 100
+
+/* An order that runs for longer is looked at, lest the event that ends it was lost for want of
+ * memory. */
+#define AUDIT_MS (10 * INT64_C(1000))
 
 #define DIGEST_TEXT_SIZE_MAX 65536
 
@@ -32,16 +40,24 @@ struct keys {
     air_span domain;
     air_span account;
     char account_label[AIR_ACCOUNT_SIZE_MAX + 1];
+    uint8_t wish[AIR_SHA256_SIZE]; /* of everything that was asked for */
 };
 
 static enum air_error check_keys(struct air_haproxy *haproxy, struct air_order_request *request,
     struct keys *keys, struct air_refusal *refusal);
 static enum air_error import_public(
     struct air_haproxy *haproxy, air_span pem, struct air_public_key *out);
-static enum air_error make_id(struct air_haproxy *haproxy, const struct air_order_request *request,
-    const struct keys *keys, char id[AIR_HAPROXY_ID_SIZE]);
+static enum air_error digest_wish(
+    struct air_haproxy *haproxy, const struct air_order_request *request, struct keys *keys);
+static enum air_error make_id(const struct air_order_request *request, const struct keys *keys,
+    char id[AIR_HAPROXY_ID_SIZE], struct air_refusal *refusal);
+static enum air_error join(
+    const struct air_order_entry *running, const struct keys *keys, struct air_refusal *refusal);
 static enum air_error start(struct air_haproxy *haproxy, const struct air_order_request *request,
     const struct keys *keys, const char *id, struct air_refusal *refusal);
+static void end_lineage(
+    struct air_haproxy *haproxy, struct air_order_entry *entry, enum air_key_type key_type);
+static void audit(struct air_haproxy *haproxy, air_time_ms boot_ms);
 static struct air_order_entry **find(struct air_haproxy *haproxy, air_span id);
 static void drop(struct air_haproxy *haproxy, struct air_order_entry **place);
 static void forget_records(struct air_haproxy *haproxy, air_span id);
@@ -58,25 +74,33 @@ enum air_error air_haproxy_order(struct air_haproxy *haproxy, struct air_order_r
         request->key_types_count = 1;
     }
     if (error == AIR_OK) {
-        error = make_id(haproxy, request, &keys, id);
+        error = digest_wish(haproxy, request, &keys);
     }
     if (error == AIR_OK) {
-        const struct air_order_entry *entry = *find(haproxy, air_span_text(id));
-        if (entry == NULL || entry->view.state == AIR_ORDER_FAILED ||
-            (entry->view.state == AIR_ORDER_DONE && entry->is_managed)) {
-            error = start(haproxy, request, &keys, id, refusal);
-        }
+        error = make_id(request, &keys, id, refusal);
+    }
+    if (error == AIR_OK) {
+        struct air_order_entry *entry = *find(haproxy, air_span_text(id));
+        const bool is_there =
+            entry != NULL && (entry->view.state == AIR_ORDER_RUNNING ||
+                                 (entry->view.state == AIR_ORDER_DONE && !entry->is_managed));
+        error =
+            is_there ? join(entry, &keys, refusal) : start(haproxy, request, &keys, id, refusal);
     }
     (void)pthread_mutex_unlock(&haproxy->mutex);
+    if (error != AIR_OK && refusal->status == 0) {
+        (void)air_refusal_set(refusal, error, "%s", air_error_text(error));
+    }
     return error;
 }
 
 void air_haproxy_order_view(struct air_haproxy *haproxy, air_span id, struct air_order_view *view) {
     *view = (struct air_order_view){.state = AIR_ORDER_UNHEARD};
     (void)pthread_mutex_lock(&haproxy->mutex);
-    const struct air_order_entry *entry = *find(haproxy, id);
+    struct air_order_entry *entry = *find(haproxy, id);
     if (entry != NULL) {
         *view = entry->view;
+        entry->reads_count += entry->view.state == AIR_ORDER_FAILED ? AIR_KEY_TYPES_MAX : 0;
     }
     (void)pthread_mutex_unlock(&haproxy->mutex);
 }
@@ -86,6 +110,11 @@ enum air_error air_haproxy_order_read(
     static const char *const parts[] = {"fullchain.pem", "privkey.pem"};
     struct air_storage *storage = &haproxy->route.port;
     enum air_error error = AIR_OK;
+    (void)pthread_mutex_lock(&haproxy->mutex);
+    struct air_order_entry *entry = *find(haproxy, id);
+    if (entry != NULL) {
+        entry->reads_count++;
+    }
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && error == AIR_OK; i++) {
         char path[AIR_STORAGE_PATH_SIZE_MAX + 1];
         uint64_t version = 0;
@@ -93,6 +122,7 @@ enum air_error air_haproxy_order_read(
             air_key_type_text(key_type), parts[i]);
         error = storage->read(storage->self, air_span_text(path), out, &version);
     }
+    (void)pthread_mutex_unlock(&haproxy->mutex);
     return error;
 }
 
@@ -108,24 +138,24 @@ void air_orders_hear(struct air_haproxy *haproxy, const struct air_event_action 
     if (event->event != AIR_EVENT_INSTALLED && event->event != AIR_EVENT_VALID) {
         return;
     }
-    bool is_done = true;
-    for (size_t i = 0; i < entry->view.key_types_count; i++) {
-        entry->has_ended[i] = entry->has_ended[i] || entry->view.key_types[i] == event->key_type;
-        is_done = is_done && entry->has_ended[i];
-    }
-    if (is_done) {
-        end(haproxy, entry, AIR_ORDER_DONE, air_span_of(NULL, 0));
-    }
+    end_lineage(haproxy, entry, event->key_type);
 }
 
 void air_orders_expire(struct air_haproxy *haproxy, air_time_ms boot_ms) {
     size_t ended_count = 0;
+    if (boot_ms - haproxy->expired_boot_ms < EXPIRE_EACH_MS) {
+        return;
+    }
+    haproxy->expired_boot_ms = boot_ms;
+    audit(haproxy, boot_ms);
     for (struct air_order_entry **place = &haproxy->orders; *place != NULL;) {
         const struct air_order_entry *entry = *place;
+        const air_time_ms age_ms = boot_ms - entry->ended_boot_ms;
         const bool has_ended = entry->view.state != AIR_ORDER_RUNNING;
+        const bool is_read = entry->reads_count >= entry->view.key_types_count;
         ended_count += has_ended ? 1 : 0;
-        /* New ones come first in the list. */
-        if (has_ended && (ended_count > ENDED_MAX || boot_ms - entry->ended_boot_ms > FRESH_MS)) {
+        if (has_ended && (age_ms > FRESH_MS || (ended_count > ENDED_MAX &&
+                                                   age_ms > (is_read ? READ_MS : UNREAD_MS)))) {
             drop(haproxy, place);
         } else {
             place = &(*place)->next;
@@ -134,7 +164,9 @@ void air_orders_expire(struct air_haproxy *haproxy, air_time_ms boot_ms) {
 }
 
 bool air_orders_leave(struct air_haproxy *haproxy) {
-    for (struct air_order_entry *entry = haproxy->orders; entry != NULL; entry = entry->next) {
+    struct air_order_entry *next = NULL;
+    for (struct air_order_entry *entry = haproxy->orders; entry != NULL; entry = next) {
+        next = entry->next; /* one that ends goes to the front */
         if (entry->is_managed && entry->view.state == AIR_ORDER_RUNNING) {
             end(haproxy, entry, AIR_ORDER_FAILED, air_span_text(RELOADED));
         }
@@ -207,17 +239,10 @@ static enum air_error import_public(
     return error;
 }
 
-/* Managed: the first name. Else a digest of all that was asked for. */
-static enum air_error make_id(struct air_haproxy *haproxy, const struct air_order_request *request,
-    const struct keys *keys, char id[AIR_HAPROXY_ID_SIZE]) {
+static enum air_error digest_wish(
+    struct air_haproxy *haproxy, const struct air_order_request *request, struct keys *keys) {
     const struct air_crypto *crypto = haproxy->crypto;
     struct air_buffer text;
-    uint8_t digest[AIR_SHA256_SIZE] = {0};
-    if (request->managed) {
-        const air_span name = request->names[0];
-        (void)snprintf(id, AIR_HAPROXY_ID_SIZE, "%.*s", (int)name.size, (const char *)name.data);
-        return name.size < AIR_HAPROXY_ID_SIZE ? AIR_OK : AIR_ERR_BAD_NAME;
-    }
     air_buffer_init(&text, DIGEST_TEXT_SIZE_MAX);
     for (size_t i = 0; i < request->names_count; i++) {
         (void)air_buffer_append_span(&text, request->names[i]);
@@ -232,21 +257,44 @@ static enum air_error make_id(struct air_haproxy *haproxy, const struct air_orde
     (void)air_buffer_append_byte(&text, '\n');
     enum air_error error = air_buffer_append_span(&text, keys->domain);
     if (error == AIR_OK) {
-        error = crypto->sha256(crypto->self, air_buffer_span(&text), digest);
+        error = crypto->sha256(crypto->self, air_buffer_span(&text), keys->wish);
     }
     air_buffer_deinit(&text);
+    return error;
+}
+
+/* Managed: the first name. Else made of the wish. */
+static enum air_error make_id(const struct air_order_request *request, const struct keys *keys,
+    char id[AIR_HAPROXY_ID_SIZE], struct air_refusal *refusal) {
+    if (request->managed) {
+        const air_span name = request->names[0];
+        (void)snprintf(id, AIR_HAPROXY_ID_SIZE, "%.*s", (int)name.size, (const char *)name.data);
+        return name.size < AIR_HAPROXY_ID_SIZE
+                   ? AIR_OK
+                   : air_refusal_set(refusal, AIR_ERR_BAD_NAME,
+                         "managed: the domain may have at most %d bytes", AIR_ID_SIZE_MAX);
+    }
     (void)snprintf(id, AIR_HAPROXY_ID_SIZE, AIR_ROUTE_ORDER_PREFIX);
     for (size_t i = 0; i < 16; i++) {
-        (void)snprintf(id + strlen(id), 3, "%02x", digest[i]);
+        (void)snprintf(id + strlen(id), 3, "%02x", keys->wish[i]);
     }
-    return error;
+    return AIR_OK;
+}
+
+/* One that is managed is known by its name alone: the rest may differ. */
+static enum air_error join(
+    const struct air_order_entry *running, const struct keys *keys, struct air_refusal *refusal) {
+    if (memcmp(running->wish, keys->wish, sizeof(keys->wish)) == 0) {
+        return AIR_OK;
+    }
+    return air_refusal_set(refusal, AIR_ERR_BUSY,
+        "another order for %s is under way: try again when it has ended", known->id);
 }
 
 /* Ask the engine for it. */
 static enum air_error ask(struct air_haproxy *haproxy, const struct air_order_request *request,
     const struct keys *keys, const char *id, struct air_buffer *reason) {
     const air_span domain_keys[AIR_KEY_TYPES_MAX] = {keys->domain};
-    struct air_authority_spec authority = haproxy->authority;
     const struct air_certificate_spec spec = {.size = sizeof(spec),
         .id = air_span_text(id),
         .names = request->names,
@@ -254,16 +302,14 @@ static enum air_error ask(struct air_haproxy *haproxy, const struct air_order_re
         .key_types = request->key_types,
         .key_types_count = request->key_types_count,
         .keys = keys->domain.size > 0 ? domain_keys : NULL,
-        .directory_url = authority.directory_url,
+        .directory_url = haproxy->authority.directory_url,
         .account = air_span_text(keys->account_label),
         .challenges = haproxy->challenges,
         .challenges_count = haproxy->challenges_count,
         .must_staple = request->must_staple};
     enum air_error error = AIR_OK;
     if (keys->account.size > 0) {
-        authority.account = spec.account;
-        authority.account_key = keys->account;
-        error = air_engine_authority_set(haproxy->engine, &authority);
+        error = air_accounts_use(haproxy, keys->account_label, keys->account);
     }
     if (error == AIR_OK) {
         error = air_engine_certificate_set(haproxy->engine, &spec, reason);
@@ -292,17 +338,18 @@ static enum air_error start(struct air_haproxy *haproxy, const struct air_order_
     air_buffer_init(&reason, 512);
     enum air_error error = ask(haproxy, request, keys, id, &reason);
     if (error != AIR_OK) {
-        (void)air_refusal_set(refusal, error == AIR_ERR_ARGUMENT ? AIR_ERR_BAD_NAME : error, "%.*s",
-            (int)reason.size, reason.size > 0 ? (const char *)reason.data : "");
+        if (reason.size > 0) {
+            (void)air_refusal_set(refusal, error == AIR_ERR_ARGUMENT ? AIR_ERR_BAD_NAME : error,
+                "%.*s", (int)reason.size, (const char *)reason.data);
+        }
         air_memory_free(entry, sizeof(*entry));
         air_buffer_deinit(&reason);
         return error;
     }
     air_buffer_deinit(&reason);
-    if (*old != NULL) {
+    if (*old != NULL) { /* its records stay: they may be what is asked for */
         struct air_order_entry *ended = *old;
         *old = ended->next;
-        haproxy->orders_ended--;
         air_memory_free(ended, sizeof(*ended));
     }
     (void)snprintf(entry->id, sizeof(entry->id), "%s", id);
@@ -311,12 +358,47 @@ static enum air_error start(struct air_haproxy *haproxy, const struct air_order_
     entry->view.state = AIR_ORDER_RUNNING;
     entry->view.key_types_count = request->key_types_count;
     memcpy(entry->view.key_types, request->key_types, sizeof(entry->view.key_types));
+    memcpy(entry->wish, keys->wish, sizeof(entry->wish));
     entry->is_managed = request->managed;
     entry->must_staple = request->must_staple;
+    entry->begun_boot_ms = haproxy->clock().boot_ms;
     entry->next = haproxy->orders;
     haproxy->orders = entry;
     haproxy->orders_running++;
     return AIR_OK;
+}
+
+/* One key type's certificate is there. */
+static void end_lineage(
+    struct air_haproxy *haproxy, struct air_order_entry *entry, enum air_key_type key_type) {
+    bool is_done = true;
+    for (size_t i = 0; i < entry->view.key_types_count; i++) {
+        entry->has_ended[i] = entry->has_ended[i] || entry->view.key_types[i] == key_type;
+        is_done = is_done && entry->has_ended[i];
+    }
+    if (is_done) {
+        end(haproxy, entry, AIR_ORDER_DONE, air_span_of(NULL, 0));
+    }
+}
+
+/* Look at one lineage, the next one each time. */
+static void audit(struct air_haproxy *haproxy, air_time_ms boot_ms) {
+    struct air_status status;
+    if (air_engine_status(haproxy->engine, haproxy->audit_next, &status) != AIR_OK) {
+        haproxy->audit_next = 0;
+        return;
+    }
+    haproxy->audit_next++;
+    struct air_order_entry *entry = *find(haproxy, status.certificate);
+    if (entry == NULL || entry->view.state != AIR_ORDER_RUNNING ||
+        boot_ms - entry->begun_boot_ms < AUDIT_MS) {
+        return;
+    }
+    if (status.state == AIR_STATE_RETRYING) {
+        end(haproxy, entry, AIR_ORDER_FAILED, status.last_error);
+    } else if (status.state == AIR_STATE_WAITING && status.generation > 0 && status.is_current) {
+        end_lineage(haproxy, entry, status.key_type);
+    }
 }
 
 static struct air_order_entry **find(struct air_haproxy *haproxy, air_span id) {
@@ -330,10 +412,13 @@ static struct air_order_entry **find(struct air_haproxy *haproxy, air_span id) {
 static void end(struct air_haproxy *haproxy, struct air_order_entry *entry,
     enum air_order_state state, air_span text) {
     const air_span id = air_span_text(entry->id);
+    struct air_order_entry **place = find(haproxy, id);
+    *place = entry->next;
+    entry->next = haproxy->orders;
+    haproxy->orders = entry;
     entry->view.state = state;
-    entry->ended_boot_ms = air_haproxy_now().boot_ms;
+    entry->ended_boot_ms = haproxy->clock().boot_ms;
     haproxy->orders_running--;
-    haproxy->orders_ended++;
     (void)snprintf(entry->view.failure, sizeof(entry->view.failure), "%.*s", (int)text.size,
         text.size > 0 ? (const char *)text.data : "");
     if (entry->is_managed && state == AIR_ORDER_DONE) {
@@ -346,10 +431,9 @@ static void end(struct air_haproxy *haproxy, struct air_order_entry *entry,
         return;
     }
     if (entry->was_managed) {
-        return;
+        return; /* it is tried again as all that is managed */
     }
-    const enum air_error error = air_engine_certificate_remove(haproxy->engine, id);
-    if (error == AIR_OK && state == AIR_ORDER_FAILED) {
+    if (air_engine_certificate_remove(haproxy->engine, id) == AIR_OK && state == AIR_ORDER_FAILED) {
         forget_records(haproxy, id);
     }
 }
@@ -358,7 +442,6 @@ static void drop(struct air_haproxy *haproxy, struct air_order_entry **place) {
     struct air_order_entry *entry = *place;
     forget_records(haproxy, air_span_text(entry->id));
     *place = entry->next;
-    haproxy->orders_ended--;
     air_memory_free(entry, sizeof(*entry));
 }
 

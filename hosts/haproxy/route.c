@@ -3,7 +3,7 @@
  * A storage port that passes every call on to one of two others, by the path.
  *
  * Invariant: all paths of one write belong to one side, because the engine writes for one lineage
- * or one account at a time; a write that mixes them is refused.
+ * or one account at a time; a write that mixes them, by its guard too, is refused.
  */
 
 #include "hosts/haproxy/route.h"
@@ -59,13 +59,13 @@ static enum air_error route_read(
 static enum air_error route_write(
     void *self, const struct air_guard *guard, const struct air_put *puts, size_t puts_count) {
     const struct air_route *route = self;
-    struct air_storage *side = route->files != NULL ? route->files : route->memory;
+    const bool is_guarded = guard != NULL && guard->path.size > 0;
+    const air_span first = is_guarded ? guard->path : puts_count > 0 ? puts[0].path : (air_span){0};
+    struct air_storage *side = side_of(route, first);
     for (size_t i = 0; i < puts_count; i++) {
-        struct air_storage *own = side_of(route, puts[i].path);
-        if (i > 0 && own != side) {
+        if (side_of(route, puts[i].path) != side) {
             return AIR_ERR_ARGUMENT;
         }
-        side = own;
     }
     return side->write(side->self, guard, puts, puts_count);
 }

@@ -4,7 +4,8 @@
  * by put, which the storage port's order allows; a proof goes name by name; an RSA key in the steps
  * that the crypto backend offers.
  *
- * Invariant: a turn makes at most one durable write, one handshake in memory or SLICE_MS of a key.
+ * Invariant: a turn makes at most one durable write, one handshake in memory or SLICE_MS of a key;
+ * what was carried out is told to the engine, however short memory is.
  */
 
 #include <string.h>
@@ -15,39 +16,44 @@
 #define SLICE_MS 5
 #define PAUSE_MAX_MS 1000
 
+/* A crt-list that could not be written is tried again after that. */
+#define LIST_RETRY_MS 1000
+
 static bool go_on(struct air_haproxy *haproxy);
-static bool step(struct air_haproxy *haproxy, struct air_slice *slice, struct air_result *result);
-static bool put_next(
-    struct air_haproxy *haproxy, struct air_slice *slice, struct air_result *result);
-static bool prove_next(struct air_slice *slice, struct air_result *result);
-static bool generate_more(struct air_slice *slice, struct air_result *result);
-static void begin(struct air_haproxy *haproxy, const struct air_action *action);
-static void forget(struct air_haproxy *haproxy, uint64_t id);
-static void at_once(struct air_haproxy *haproxy, const struct air_action *action);
-static enum air_error publish(
-    struct air_haproxy *haproxy, const struct air_publish_action *publish);
 static void take(
     struct air_haproxy *haproxy, const struct air_action *action, struct air_turn *turn);
-static void finish(struct air_haproxy *haproxy, uint64_t id, const struct air_result *result);
+static void begin(struct air_haproxy *haproxy, const struct air_action *action);
+static void forget(struct air_haproxy *haproxy, uint64_t id);
+static void step(struct air_haproxy *haproxy, struct air_slice *slice);
+static void use_storage(struct air_haproxy *haproxy, struct air_slice *slice);
+static void sign(struct air_haproxy *haproxy, struct air_slice *slice);
+static enum air_error publish(
+    struct air_haproxy *haproxy, const struct air_publish_action *publish);
+static void withdraw(struct air_haproxy *haproxy, const struct air_publish_action *publish);
+static void put_next(struct air_haproxy *haproxy, struct air_slice *slice);
+static void prove_next(struct air_haproxy *haproxy, struct air_slice *slice);
+static void generate_more(struct air_haproxy *haproxy, struct air_slice *slice);
+static bool tell(
+    struct air_haproxy *haproxy, struct air_slice *slice, const struct air_result *result);
+static void end(struct air_haproxy *haproxy, struct air_slice *slice, enum air_error error);
+static uint32_t pause_of(air_time_ms until_ms);
 
 void air_haproxy_turn(struct air_haproxy *haproxy, struct air_turn *turn) {
     const struct air_action *action = NULL;
     *turn = (struct air_turn){.kind = AIR_TURN_AGAIN};
     (void)pthread_mutex_lock(&haproxy->mutex);
-    const struct air_time now = air_haproxy_now();
+    const struct air_time now = haproxy->clock();
+    air_orders_expire(haproxy, now.boot_ms);
     haproxy->is_slice_next = !haproxy->is_slice_next;
     if (!haproxy->is_slice_next || !go_on(haproxy)) {
         if (air_engine_next(haproxy->engine, now, &action) == AIR_OK && action != NULL) {
             take(haproxy, action, turn);
-        } else if (haproxy->is_list_old) {
+        } else if (haproxy->is_list_old && now.boot_ms >= haproxy->list_boot_ms) {
             haproxy->is_list_old = air_crt_list_write(haproxy, false) != AIR_OK;
+            haproxy->list_boot_ms = now.boot_ms + LIST_RETRY_MS;
         } else if (!go_on(haproxy)) {
-            const air_time_ms until_ms = air_engine_wakeup(haproxy->engine) - now.boot_ms;
             turn->kind = AIR_TURN_IDLE;
-            turn->pause_ms = until_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS
-                             : until_ms < 1          ? 1
-                                                     : (uint32_t)until_ms;
-            air_orders_expire(haproxy, now.boot_ms);
+            turn->pause_ms = pause_of(air_engine_wakeup(haproxy->engine) - now.boot_ms);
         }
     }
     (void)pthread_mutex_unlock(&haproxy->mutex);
@@ -56,9 +62,16 @@ void air_haproxy_turn(struct air_haproxy *haproxy, struct air_turn *turn) {
 enum air_error air_haproxy_complete(
     struct air_haproxy *haproxy, uint64_t id, const struct air_result *result) {
     (void)pthread_mutex_lock(&haproxy->mutex);
-    enum air_error error = air_engine_complete(haproxy->engine, id, result, air_haproxy_now());
+    enum air_error error = air_engine_complete(haproxy->engine, id, result, haproxy->clock());
     (void)pthread_mutex_unlock(&haproxy->mutex);
     return error;
+}
+
+static uint32_t pause_of(air_time_ms until_ms) {
+    if (until_ms > PAUSE_MAX_MS) {
+        return PAUSE_MAX_MS;
+    }
+    return until_ms < 1 ? 1 : (uint32_t)until_ms;
 }
 
 static void take(
@@ -72,7 +85,7 @@ static void take(
         if (air_haproxy_is_managed(action->install.certificate)) {
             turn->kind = AIR_TURN_INSTALL;
         } else {
-            finish(haproxy, action->id, &(struct air_result){.error = AIR_OK});
+            begin(haproxy, action);
         }
         return;
     case AIR_ACTION_EVENT:
@@ -88,8 +101,6 @@ static void take(
     case AIR_ACTION_WRITE:
     case AIR_ACTION_PROVE:
     case AIR_ACTION_GENERATE_KEY:
-        begin(haproxy, action);
-        return;
     case AIR_ACTION_READ:
     case AIR_ACTION_LIST:
     case AIR_ACTION_LOCK:
@@ -97,39 +108,135 @@ static void take(
     case AIR_ACTION_SIGN:
     case AIR_ACTION_PUBLISH:
     case AIR_ACTION_WITHDRAW:
-        at_once(haproxy, action);
+        begin(haproxy, action);
         return;
     }
 }
 
-static void finish(struct air_haproxy *haproxy, uint64_t id, const struct air_result *result) {
-    if (air_engine_complete(haproxy->engine, id, result, air_haproxy_now()) != AIR_OK) {
-        return; /* no memory for it: the action's time limit ends it */
+/* Give it a place and make its first step. */
+static void begin(struct air_haproxy *haproxy, const struct air_action *action) {
+    struct air_slice *slice = NULL;
+    for (size_t i = 0; i < AIR_SLICES_MAX && slice == NULL; i++) {
+        slice = haproxy->slices[i].action == NULL ? &haproxy->slices[i] : NULL;
+    }
+    if (slice == NULL) { /* more than the engine has open at once: its time limit ends it */
+        return;
+    }
+    *slice = (struct air_slice){.action = action};
+    if (action->kind == AIR_ACTION_GENERATE_KEY) {
+        const enum air_error error = air_openssl_generation_new(
+            haproxy->crypto, action->generate_key.type, &slice->generation);
+        if (error != AIR_OK) {
+            end(haproxy, slice, error);
+        }
+        return;
+    }
+    step(haproxy, slice);
+}
+
+/* One step of the next action that has not ended; false: there is none. */
+static bool go_on(struct air_haproxy *haproxy) {
+    for (size_t i = 0; i < AIR_SLICES_MAX; i++) {
+        struct air_slice *slice = &haproxy->slices[haproxy->slice_next++ % AIR_SLICES_MAX];
+        if (slice->action != NULL) {
+            step(haproxy, slice);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void step(struct air_haproxy *haproxy, struct air_slice *slice) {
+    const struct air_action *action = slice->action;
+    if (slice->is_over) {
+        struct air_result result = {.error = slice->error};
+        result.generate_key.key = slice->key;
+        (void)tell(haproxy, slice, &result);
+        return;
+    }
+    switch (action->kind) {
+    case AIR_ACTION_READ:
+    case AIR_ACTION_LIST:
+    case AIR_ACTION_LOCK:
+    case AIR_ACTION_UNLOCK:
+        use_storage(haproxy, slice);
+        return;
+    case AIR_ACTION_WRITE:
+        put_next(haproxy, slice);
+        return;
+    case AIR_ACTION_GENERATE_KEY:
+        generate_more(haproxy, slice);
+        return;
+    case AIR_ACTION_SIGN:
+        sign(haproxy, slice);
+        return;
+    case AIR_ACTION_PUBLISH:
+        end(haproxy, slice, publish(haproxy, &action->publish));
+        return;
+    case AIR_ACTION_PROVE:
+        prove_next(haproxy, slice);
+        return;
+    case AIR_ACTION_WITHDRAW:
+        withdraw(haproxy, &action->publish);
+        end(haproxy, slice, AIR_OK);
+        return;
+    case AIR_ACTION_HTTP:
+    case AIR_ACTION_INSTALL: /* of a client's order: nobody serves it */
+    case AIR_ACTION_EVENT:
+    case AIR_ACTION_CANCEL:
+        end(haproxy, slice, AIR_OK);
+        return;
     }
 }
 
-static void at_once(struct air_haproxy *haproxy, const struct air_action *action) {
+/* Tell the engine; the place is free then. False: there is no memory for it, told later again. */
+static bool tell(
+    struct air_haproxy *haproxy, struct air_slice *slice, const struct air_result *result) {
+    const uint64_t id = slice->action->id;
+    if (air_engine_complete(haproxy->engine, id, result, haproxy->clock()) != AIR_OK) {
+        return false;
+    }
+    air_openssl_generation_free(slice->generation);
+    *slice = (struct air_slice){0};
+    return true;
+}
+
+/* With a result that is no more than this. */
+static void end(struct air_haproxy *haproxy, struct air_slice *slice, enum air_error error) {
+    slice->is_over = true;
+    slice->error = error;
+    step(haproxy, slice);
+}
+
+static void use_storage(struct air_haproxy *haproxy, struct air_slice *slice) {
+    struct air_storage *storage = &haproxy->route.port;
+    const struct air_action *action = slice->action;
+    struct air_carried carried;
+    air_storage_carry_out(storage, action, &carried);
+    const enum air_error error = carried.result.error;
+    if (!tell(haproxy, slice, &carried.result)) {
+        /* Looked at again next time; what cannot be done twice is undone, or not repeated. */
+        if (action->kind == AIR_ACTION_LOCK && error == AIR_OK) {
+            slice->is_over = storage->unlock(storage->self, action->lock.path) != AIR_OK;
+            slice->error = AIR_ERR_STORAGE;
+        } else if (action->kind == AIR_ACTION_UNLOCK) {
+            slice->is_over = true;
+            slice->error = error;
+        }
+    }
+    air_carried_deinit(&carried);
+}
+
+static void sign(struct air_haproxy *haproxy, struct air_slice *slice) {
     const struct air_crypto *crypto = haproxy->crypto;
-    struct air_result result = {.error = AIR_OK};
+    const struct air_sign_action *sign = &slice->action->sign;
     uint8_t signature[AIR_SIGNATURE_SIZE_MAX];
     size_t signature_size = 0;
-    if (action->kind == AIR_ACTION_SIGN) {
-        result.error = crypto->key_sign_slow(crypto->self, action->sign.key, action->sign.algorithm,
-            action->sign.data, signature, &signature_size);
-        result.sign.signature = air_span_of(signature, signature_size);
-    } else if (action->kind == AIR_ACTION_PUBLISH) {
-        result.error = publish(haproxy, &action->publish);
-    } else if (action->kind == AIR_ACTION_WITHDRAW) {
-        air_responder_remove(haproxy->responder, action->publish.name, action->publish.token);
-        air_tls_challenge_remove(haproxy->tls, action->publish.name);
-    } else {
-        struct air_carried carried;
-        air_storage_carry_out(&haproxy->route.port, action, &carried);
-        finish(haproxy, action->id, &carried.result);
-        air_carried_deinit(&carried);
-        return;
-    }
-    finish(haproxy, action->id, &result);
+    struct air_result result = {.error = AIR_OK};
+    result.error = crypto->key_sign_slow(
+        crypto->self, sign->key, sign->algorithm, sign->data, signature, &signature_size);
+    result.sign.signature = air_span_of(signature, signature_size);
+    (void)tell(haproxy, slice, &result); /* else it is signed again */
 }
 
 static enum air_error publish(
@@ -143,8 +250,8 @@ static enum air_error publish(
     }
     air_buffer_init(&certificate, AIR_CHAIN_SIZE_MAX);
     air_buffer_init(&key, AIR_KEY_PEM_SIZE_MAX);
-    enum air_error error = crypto->challenge_certificate(crypto->self, publish->name,
-        publish->digest, air_haproxy_now().wall_ms, &certificate, &key);
+    enum air_error error = crypto->challenge_certificate(
+        crypto->self, publish->name, publish->digest, haproxy->clock().wall_ms, &certificate, &key);
     if (error == AIR_OK) {
         error = air_tls_challenge_set(
             haproxy->tls, publish->name, air_buffer_span(&certificate), air_buffer_span(&key));
@@ -154,91 +261,60 @@ static enum air_error publish(
     return error;
 }
 
-static void begin(struct air_haproxy *haproxy, const struct air_action *action) {
-    struct air_slice *slice = NULL;
-    for (size_t i = 0; i < AIR_SLICES_MAX && slice == NULL; i++) {
-        slice = haproxy->slices[i].action == NULL ? &haproxy->slices[i] : NULL;
-    }
-    struct air_result result = {.error = AIR_ERR_BUSY};
-    if (slice != NULL) {
-        *slice = (struct air_slice){.action = action};
-        result.error = AIR_OK;
-    }
-    if (result.error == AIR_OK && action->kind == AIR_ACTION_GENERATE_KEY) {
-        result.error = air_openssl_generation_new(
-            haproxy->crypto, action->generate_key.type, &slice->generation);
-    }
-    if (result.error != AIR_OK) {
-        if (slice != NULL) {
-            *slice = (struct air_slice){0};
-        }
-        finish(haproxy, action->id, &result);
+static void withdraw(struct air_haproxy *haproxy, const struct air_publish_action *publish) {
+    if (publish->type == AIR_HTTP_01) {
+        air_responder_remove(haproxy->responder, publish->name, publish->token);
+    } else {
+        air_tls_challenge_remove(haproxy->tls, publish->name);
     }
 }
 
-/* One step of the next action that takes several; false: there is none. */
-static bool go_on(struct air_haproxy *haproxy) {
-    for (size_t i = 0; i < AIR_SLICES_MAX; i++) {
-        struct air_slice *slice = &haproxy->slices[haproxy->slice_next++ % AIR_SLICES_MAX];
-        struct air_result result = {.error = AIR_OK};
-        if (slice->action == NULL) {
-            continue;
-        }
-        if (step(haproxy, slice, &result)) {
-            const uint64_t id = slice->action->id;
-            air_openssl_generation_free(slice->generation);
-            *slice = (struct air_slice){0};
-            finish(haproxy, id, &result);
-        }
-        return true;
-    }
-    return false;
-}
-
-/* True: it has ended, and this is its result. */
-static bool step(struct air_haproxy *haproxy, struct air_slice *slice, struct air_result *result) {
-    if (slice->action->kind == AIR_ACTION_WRITE) {
-        return put_next(haproxy, slice, result);
-    }
-    return slice->action->kind == AIR_ACTION_PROVE ? prove_next(slice, result)
-                                                   : generate_more(slice, result);
-}
-
-static bool put_next(
-    struct air_haproxy *haproxy, struct air_slice *slice, struct air_result *result) {
+/* The guard holds for the whole write: nobody else writes there while the lineage's lock is held.
+ * It is looked at before the first put. */
+static void put_next(struct air_haproxy *haproxy, struct air_slice *slice) {
     const struct air_write_action *write = &slice->action->write;
     const bool is_first = slice->done_count == 0;
     struct air_storage *storage = &haproxy->route.port;
     const size_t count = write->puts_count > 0 ? 1 : 0;
-    result->error = storage->write(storage->self, is_first ? &write->guard : NULL,
-        write->puts_count > 0 ? &write->puts[slice->done_count] : NULL, count);
+    const enum air_error error = storage->write(storage->self, is_first ? &write->guard : NULL,
+        count > 0 ? &write->puts[slice->done_count] : NULL, count);
     slice->done_count += count;
-    return result->error != AIR_OK || slice->done_count == write->puts_count;
+    if (error != AIR_OK || slice->done_count == write->puts_count) {
+        end(haproxy, slice, error);
+    }
 }
 
-static bool prove_next(struct air_slice *slice, struct air_result *result) {
+static void prove_next(struct air_haproxy *haproxy, struct air_slice *slice) {
     const struct air_prove_action *prove = &slice->action->prove;
-    result->error = air_tls_prove(
+    const enum air_error error = air_tls_prove(
         prove->chain, prove->key, prove->key_type, prove->names[slice->done_count++], NULL);
-    return result->error != AIR_OK || slice->done_count == prove->names_count;
+    if (error != AIR_OK || slice->done_count == prove->names_count) {
+        end(haproxy, slice, error);
+    }
 }
 
-static bool generate_more(struct air_slice *slice, struct air_result *result) {
+static void generate_more(struct air_haproxy *haproxy, struct air_slice *slice) {
     const air_time_ms begun_ms = air_haproxy_now().boot_ms;
+    enum air_error error = AIR_ERR_LATER;
     do {
-        result->error = air_openssl_generation_step(slice->generation, &result->generate_key.key);
-    } while (result->error == AIR_ERR_LATER && air_haproxy_now().boot_ms - begun_ms < SLICE_MS);
-    return result->error != AIR_ERR_LATER;
+        error = air_openssl_generation_step(slice->generation, &slice->key);
+    } while (error == AIR_ERR_LATER && air_haproxy_now().boot_ms - begun_ms < SLICE_MS);
+    if (error != AIR_ERR_LATER) {
+        end(haproxy, slice, error);
+    }
 }
 
-/* The engine does not want it any more, and hears so. */
+/* The engine does not want it any more, and hears that it has ended. */
 static void forget(struct air_haproxy *haproxy, uint64_t id) {
     for (size_t i = 0; i < AIR_SLICES_MAX; i++) {
         struct air_slice *slice = &haproxy->slices[i];
-        if (slice->action != NULL && slice->action->id == id) {
-            air_openssl_generation_free(slice->generation);
-            *slice = (struct air_slice){0};
-            finish(haproxy, id, &(struct air_result){.error = AIR_ERR_CANCELLED});
+        if (slice->action == NULL || slice->action->id != id) {
+            continue;
+        }
+        if (slice->is_over) { /* a key that was made is the engine's to free */
+            step(haproxy, slice);
+        } else {
+            end(haproxy, slice, AIR_ERR_CANCELLED);
         }
     }
 }

@@ -91,6 +91,15 @@ struct air_authority_spec {
 AIR_API AIR_MUST_CHECK enum air_error air_engine_authority_set(
     struct air_engine *engine, const struct air_authority_spec *spec);
 
+/*
+ * Forget an authority that no certificate refers to: its account's key is wiped, what is under way
+ * for it is given up. What is stored stays.
+ *
+ * Returns AIR_OK, AIR_ERR_NOT_FOUND, or AIR_ERR_BUSY: a certificate refers to it.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_engine_authority_remove(
+    struct air_engine *engine, air_span directory_url, air_span account);
+
 /* What the user asks for. */
 struct air_certificate_spec {
     size_t size; /* sizeof(struct air_certificate_spec) */

@@ -127,6 +127,26 @@ enum air_error air_engine_authority_set(
     return error;
 }
 
+enum air_error air_engine_authority_remove(
+    struct air_engine *engine, air_span directory_url, air_span account) {
+    struct air_authority *authority = find_authority(engine, directory_url, account);
+    if (authority == NULL) {
+        return AIR_ERR_NOT_FOUND;
+    }
+    for (size_t i = 0; i < engine->certificates_count; i++) {
+        if (engine->certificates[i]->authority == authority) {
+            return AIR_ERR_BUSY;
+        }
+    }
+    size_t index = 0;
+    while (engine->authorities[index] != authority) {
+        index++;
+    }
+    engine->authorities[index] = engine->authorities[--engine->authorities_count];
+    air_authority_free(authority);
+    return AIR_OK;
+}
+
 /* Its place, or AIR_ID_NOWHERE. */
 static size_t find_certificate(const struct air_engine *engine, air_span id) {
     return air_ids_find(&engine->ids, engine->certificates, id);

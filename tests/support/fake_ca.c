@@ -18,6 +18,7 @@
 #include "tests/support/fake_certificate.h"
 #include "thinair/jose.h"
 
+#define ACCOUNTS_MAX 128
 #define NONCES_MAX 4096
 #define NAMES_MAX 100
 #define ORDER_LIFE_MS ((air_time_ms)24 * 3600 * 1000)
@@ -56,7 +57,7 @@ struct air_fake_ca {
     size_t requests_count;
     uint64_t nonces[NONCES_MAX]; /* given and not used */
     size_t nonces_count;
-    struct air_public_key accounts[8];
+    struct air_public_key accounts[ACCOUNTS_MAX];
     size_t accounts_count;
     char valid_names[NAMES_MAX][256];
     size_t valid_names_count;
@@ -383,6 +384,18 @@ static void challenge(struct air_fake_ca *ca, unsigned number, unsigned index, c
     air_json_end(&ca->body, '}');
 }
 
+static enum air_error certify(
+    struct air_fake_ca *ca, air_span csr, air_time_ms now_ms, struct air_buffer *chain) {
+    const air_time_ms end_ms = now_ms + ca->config.lifetime_ms;
+    if (ca->config.certify != NULL) {
+        return ca->config.certify(ca->config.context, csr, now_ms, end_ms, chain)
+                   ? AIR_OK
+                   : AIR_ERR_MALFORMED;
+    }
+    return air_fake_certificate_issue(
+        csr, now_ms, end_ms, ca->config.seed << 32 | ca->finalized_count, chain);
+}
+
 static void finalize(
     struct air_fake_ca *ca, unsigned number, const json_t *payload, struct air_time now) {
     struct order *order = order_at(ca, number);
@@ -397,9 +410,7 @@ static void finalize(
     struct air_buffer csr;
     air_buffer_init(&csr, 1u << 20);
     if (air_base64url_decode(air_json_text(payload, "csr"), &csr) != AIR_OK ||
-        air_fake_certificate_issue(air_buffer_span(&csr), now.wall_ms,
-            now.wall_ms + ca->config.lifetime_ms, ca->config.seed << 32 | ca->finalized_count,
-            &order->chain) != AIR_OK) {
+        certify(ca, air_buffer_span(&csr), now.wall_ms, &order->chain) != AIR_OK) {
         refuse(ca, 400, "badCSR", "the request cannot be read");
     } else {
         ca->finalized_count++;
@@ -416,6 +427,10 @@ static void account(
     size_t index = 0;
     while (index < ca->accounts_count && memcmp(&ca->accounts[index], key, sizeof *key) != 0) {
         index++;
+    }
+    if (index == ACCOUNTS_MAX) {
+        refuse(ca, 500, "serverInternal", "no room for another account");
+        return;
     }
     if (index == ca->accounts_count && ca->config.has_terms &&
         !air_json_true(payload, "termsOfServiceAgreed")) {
@@ -469,8 +484,11 @@ static bool find_key(struct air_fake_ca *ca, const json_t *header, struct air_pu
         free(text);
         return error == AIR_OK && kid.size == 0;
     }
-    const size_t slash = kid.size > 0 ? kid.size - 1 : 0;
-    const size_t number = kid.size > 0 ? (size_t)(kid.data[slash] - '0') : 0;
+    size_t number = 0;
+    for (size_t i = 0; i < kid.size; i++) {
+        const uint8_t c = kid.data[i];
+        number = c >= '0' && c <= '9' && number < ACCOUNTS_MAX ? number * 10 + (c - '0') : 0;
+    }
     if (number < 1 || number > ca->accounts_count) {
         return false;
     }

@@ -41,6 +41,11 @@ struct air_fake_ca_config {
     /* Whether an answer to this challenge is visible; NULL: every one is. */
     bool (*validate)(
         void *context, const char *type, air_span name, air_span token, air_span key_authorization);
+
+    /* Certify a real request (PKCS#10) in place of a fake one; false: it cannot be read. NULL: the
+     * requests are the fake crypto port's. */
+    bool (*certify)(void *context, air_span csr, air_time_ms not_before_ms,
+        air_time_ms not_after_ms, struct air_buffer *chain);
     void *context;
 };
 
