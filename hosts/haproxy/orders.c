@@ -52,7 +52,7 @@ static enum air_error digest_wish(
 static enum air_error make_id(const struct air_order_request *request, const struct keys *keys,
     char id[AIR_HAPROXY_ID_SIZE], struct air_refusal *refusal);
 static enum air_error join(
-    const struct air_order_entry *running, const struct keys *keys, struct air_refusal *refusal);
+    struct air_order_entry *known, const struct keys *keys, struct air_refusal *refusal);
 static enum air_error start(struct air_haproxy *haproxy, const struct air_order_request *request,
     const struct keys *keys, const char *id, struct air_refusal *refusal);
 static void end_lineage(
@@ -283,8 +283,9 @@ static enum air_error make_id(const struct air_order_request *request, const str
 
 /* One that is managed is known by its name alone: the rest may differ. */
 static enum air_error join(
-    const struct air_order_entry *running, const struct keys *keys, struct air_refusal *refusal) {
-    if (memcmp(running->wish, keys->wish, sizeof(keys->wish)) == 0) {
+    struct air_order_entry *known, const struct keys *keys, struct air_refusal *refusal) {
+    if (memcmp(known->wish, keys->wish, sizeof(keys->wish)) == 0) {
+        known->reads_count = 0; /* one more wants to hear */
         return AIR_OK;
     }
     return air_refusal_set(refusal, AIR_ERR_BUSY,

@@ -16,6 +16,7 @@
 #include "src/base/span.h"
 #include "src/base/time_text.h"
 #include "tests/support/fake_certificate.h"
+#include "tests/support/fake_jws.h"
 #include "thinair/jose.h"
 
 #define ACCOUNTS_MAX 128
@@ -428,10 +429,6 @@ static void account(
     while (index < ca->accounts_count && memcmp(&ca->accounts[index], key, sizeof *key) != 0) {
         index++;
     }
-    if (index == ACCOUNTS_MAX) {
-        refuse(ca, 500, "serverInternal", "no room for another account");
-        return;
-    }
     if (index == ca->accounts_count && ca->config.has_terms &&
         !air_json_true(payload, "termsOfServiceAgreed")) {
         refuse(ca, 403, "userActionRequired", "agree to the terms first");
@@ -484,29 +481,12 @@ static bool find_key(struct air_fake_ca *ca, const json_t *header, struct air_pu
         free(text);
         return error == AIR_OK && kid.size == 0;
     }
-    size_t number = 0;
-    for (size_t i = 0; i < kid.size; i++) {
-        const uint8_t c = kid.data[i];
-        number = c >= '0' && c <= '9' && number < ACCOUNTS_MAX ? number * 10 + (c - '0') : 0;
-    }
+    const size_t number = air_fake_jws_account(kid);
     if (number < 1 || number > ca->accounts_count) {
         return false;
     }
     *out = ca->accounts[number - 1];
     return true;
-}
-
-static json_t *read_header(air_span body) {
-    json_t *jws = NULL, *header = NULL;
-    struct air_buffer text;
-    air_buffer_init(&text, 1u << 20);
-    if (air_json_read(body, &jws) == AIR_OK &&
-        air_base64url_decode(air_json_text(jws, "protected"), &text) == AIR_OK) {
-        (void)air_json_read(air_buffer_span(&text), &header);
-    }
-    json_decref(jws);
-    air_buffer_deinit(&text);
-    return header;
 }
 
 static void post(struct air_fake_ca *ca, const struct air_http_action *request, const char *path,
@@ -515,7 +495,7 @@ static void post(struct air_fake_ca *ca, const struct air_http_action *request, 
     struct air_buffer payload;
     json_t *object = NULL;
     air_buffer_init(&payload, 1u << 20);
-    json_t *header = read_header(request->body);
+    json_t *header = air_fake_jws_header(request->body);
     give_nonce(ca);
     if (header == NULL || !air_span_equal(air_json_text(header, "url"), request->url)) {
         refuse(ca, 400, "malformed", "the url in the header is not the request's");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Proven here: work that could hold up HAProxy's traffic is parted into turns. A storage in between
- * sees each put come alone, one in a turn, with the guard on the first; proofs are looked at name by
- * name, keys of RSA step by step; what the engine cancels ends.
+ * sees each put come alone, one in a turn, with the guard on the first; proofs are looked at name
+ * by name, keys of RSA step by step; what the engine cancels ends.
  */
 
 #include <string.h>
