@@ -387,14 +387,17 @@ static int handle_renew(lua_State *lua) {
     return 1;
 }
 
+/* As others print it: without the octet that only keeps the number positive (X.690 8.3). */
 static void push_serial(lua_State *lua, const struct air_haproxy_lineage *lineage) {
     char text[2 * AIR_SERIAL_SIZE_MAX + 1] = "";
     static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < lineage->serial_size; i++) {
-        text[2 * i] = digits[lineage->serial[i] >> 4];
-        text[2 * i + 1] = digits[lineage->serial[i] & 15];
+    const size_t first = lineage->serial_size > 1 && lineage->serial[0] == 0 ? 1 : 0;
+    size_t size = 0;
+    for (size_t i = first; i < lineage->serial_size; i++) {
+        text[size++] = digits[lineage->serial[i] >> 4];
+        text[size++] = digits[lineage->serial[i] & 15];
     }
-    lua_pushlstring(lua, text, 2 * lineage->serial_size);
+    lua_pushlstring(lua, text, size);
     lua_setfield(lua, -2, "serial");
 }
 

@@ -109,9 +109,10 @@ class Proxy:
         base = self.pebble.url.removesuffix("/dir")
         text = replace(text, f"https://{CA_HOST}", base)
         text = replace(text, "    ca = {\n", f'    ca = {{\n        directory = "{base}/dir",\n')
+        # First the shortest: it may be how another port begins.
+        text = replace(text, "127.0.0.1:443", f"127.0.0.1:{self.site}")
         text = replace(text, "127.0.0.1:9012", f"127.0.0.1:{self.forward}")
         text = replace(text, "/var/lib/thinair", self.state)
-        text = replace(text, "127.0.0.1:443", f"127.0.0.1:{self.site}")
         if not self.is_root:
             text = replace(text, "/thinair.sock", f"{self.chroot}/thinair.sock")
         if self.options.get("alpn"):
