@@ -59,12 +59,21 @@ local function ask_directly(request)
     return answer
 end
 
--- What HAProxy says for a CA that did not answer.
+-- The first value of a header, or nil.
+local function first(headers, name)
+    local values = headers and headers[name]
+    if type(values) == "table" then
+        local _, value = next(values)
+        return value
+    end
+    return values
+end
+
+-- Is this what HAProxy says for a CA that did not answer? A CA's own refusal is JSON.
 local function is_of_haproxy(answer)
-    local headers = answer.headers or {}
-    return answer.status >= 502 and answer.status <= 504 and not headers["replay-nonce"]
-        and not (headers["content-type"] and tostring(next(headers["content-type"])
-            and headers["content-type"][next(headers["content-type"])]):find("json", 1, true))
+    local kind = first(answer.headers, "content-type") or ""
+    return answer.status >= 502 and answer.status <= 504 and not kind:find("json", 1, true)
+        and not first(answer.headers, "replay-nonce")
 end
 
 local function ask(options, request)
