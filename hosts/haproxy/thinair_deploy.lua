@@ -2,6 +2,7 @@
 -- A new certificate into the running HAProxy, through its runtime API; then a handshake that shows
 -- it. What HAProxy loads at its next start is written by the core, into the state directory.
 
+local records = require("thinair_records")
 local runtime = require("thinair_runtime")
 
 local deploy = {}
@@ -44,14 +45,11 @@ local function talk(handle, options, what)
             connected, why = state == "done", fault
             break
         end
-        local header = socket:receive(5)
-        local size = header and #header == 5 and header:byte(4) * 256 + header:byte(5)
-        local record = size and socket:receive(size)
-        if not record then
+        bytes = records.receive(socket)
+        if not bytes then
             connected, why = nil, "the connection was closed"
             break
         end
-        bytes = header .. record
     end
     socket:close()
     return connected, why

@@ -2,7 +2,10 @@
 -- The services: challenges, orders and what is managed over HTTP; tls-alpn-01 over TCP. README.md
 -- has the table of requests, statuses and bodies.
 
+local deploy = require("thinair_deploy")
+local records = require("thinair_records")
 local reply = require("thinair_reply")
+local runtime = require("thinair_runtime")
 
 local service = {}
 
@@ -12,8 +15,6 @@ local BODY_SIZE_MAX = 1048576
 local DRAIN_SIZE_MAX = 67108864
 local CHUNK_SIZE = 16384
 local LOOK_MS = 50
--- TLS records are no longer.
-local RECORD_SIZE_MAX = 16384 + 2048
 
 local function header(applet, name)
     local values = applet.headers[name]
@@ -146,6 +147,24 @@ local function order(applet, handle)
     answer_one(applet, handle, orders[1])
 end
 
+-- What HAProxy holds besides ours, where its runtime API can be asked.
+local function add_foreign(options, entries, by_store)
+    if not options.stats_socket then
+        return
+    end
+    local haproxy = runtime.connect{path = options.stats_socket}
+    local held = haproxy and haproxy:certificates() or {}
+    for _, certificate in ipairs(held) do
+        local ours = by_store[certificate.store]
+        if ours then
+            ours.deployed_serial = certificate.serial
+        else
+            certificate.managed = false
+            entries[#entries + 1] = certificate
+        end
+    end
+end
+
 local function list(applet, handle, options)
     if applet.method ~= "GET" and applet.method ~= "HEAD" then
         return reply.refuse(applet, 405, "the list is asked for with GET", {allow = "GET, HEAD"})
@@ -160,10 +179,10 @@ local function list(applet, handle, options)
         status.managed = true
         entries[#entries + 1] = status
         if options.state then
-            by_store[service.deploy.store(options, status.id, status.key_type)] = status
+            by_store[deploy.store(options, status.id, status.key_type)] = status
         end
     end
-    service.add_foreign(options, entries, by_store)
+    add_foreign(options, entries, by_store)
     reply.send(applet, 200, "application/json", reply.json{certificates = entries} .. "\n")
 end
 
@@ -178,27 +197,7 @@ local function renew(applet, handle, id)
     reply.send(applet, 202, "application/json", reply.json{renewing = id} .. "\n")
 end
 
--- What HAProxy holds besides ours, where its runtime API can be asked.
-function service.add_foreign(options, entries, by_store)
-    if not options.stats_socket then
-        return
-    end
-    local haproxy = service.runtime.connect{path = options.stats_socket}
-    local held = haproxy and haproxy:certificates() or {}
-    for _, certificate in ipairs(held) do
-        local ours = by_store[certificate.store]
-        if ours then
-            ours.deployed_serial = certificate.serial
-        else
-            certificate.managed = false
-            entries[#entries + 1] = certificate
-        end
-    end
-end
-
 function service.http(handle, options)
-    service.deploy = require("thinair_deploy")
-    service.runtime = require("thinair_runtime")
     return function(applet)
         local path = applet.path
         if path:sub(1, #CHALLENGES) == CHALLENGES then
@@ -221,16 +220,11 @@ function service.tls(handle)
     return function(applet)
         local responder = handle:responder()
         while responder do
-            local head = applet:receive(5)
-            local size = head and #head == 5 and head:byte(4) * 256 + head:byte(5)
-            if not size or size > RECORD_SIZE_MAX then
+            local record = records.receive(applet)
+            if not record then
                 return
             end
-            local record = size > 0 and applet:receive(size) or ""
-            if not record or #record < size then
-                return
-            end
-            local out, state = responder:feed(head .. record)
+            local out, state = responder:feed(record)
             if #out > 0 then
                 applet:send(out)
             end
