@@ -10,22 +10,11 @@
 
 #include "hosts/haproxy/haproxy.h"
 
-/* A buffer that Lua collects, and wipes. */
-struct air_core_reason {
-    struct air_buffer buffer;
-};
-
-/* Push one. Raises when Lua has no memory. */
-struct air_core_reason *air_core_reason_push(lua_State *lua);
-
 /* The engine of the handle that is the first argument. */
 struct air_haproxy *air_core_of(lua_State *lua);
 
 /* A string argument; raises when it is none. */
 air_span air_core_span(lua_State *lua, int index);
-
-/* nil and a sentence; gives 2. */
-int air_core_fail(lua_State *lua, enum air_error error, const struct air_buffer *reason);
 
 /* Make the types of core_order.c known; pushes nothing. */
 void air_core_open_order(lua_State *lua);

@@ -14,10 +14,13 @@
 
 #include "hosts/haproxy/core_lua.h"
 #include "hosts/haproxy/core_tls.h"
+#include "hosts/haproxy/lua_scratch.h"
 #include "src/base/span.h"
+#include "thinair/responder.h"
 
 #define HANDLE "thinair_core.handle"
 #define CERTIFICATES_MAX 10000
+#define REASON_SIZE_MAX 4096
 
 static int start(lua_State *lua);
 static int handle_manage(lua_State *lua);
@@ -73,14 +76,23 @@ air_span air_core_span(lua_State *lua, int index) {
     return air_span_of(text, size);
 }
 
-int air_core_fail(lua_State *lua, enum air_error error, const struct air_buffer *reason) {
-    lua_pushnil(lua);
-    if (reason != NULL && reason->size > 0) {
-        lua_pushlstring(lua, (const char *)reason->data, reason->size);
-    } else {
-        lua_pushstring(lua, air_error_text(error));
+/* nil and the reason, or the error's own text; gives 2. */
+static int fail(lua_State *lua, enum air_error error, const struct air_buffer *reason) {
+    if (reason == NULL || reason->size == 0) {
+        return air_lua_fail(lua, air_error_text(error));
     }
+    lua_pushnil(lua);
+    lua_pushlstring(lua, (const char *)reason->data, reason->size);
     return 2;
+}
+
+/* true, or what fail() gives. */
+static int succeed(lua_State *lua, enum air_error error, const struct air_buffer *reason) {
+    if (error != AIR_OK) {
+        return fail(lua, error, reason);
+    }
+    lua_pushboolean(lua, 1);
+    return 1;
 }
 
 /* A text that stays on Lua's stack, so that the span is good until the function returns. */
@@ -128,17 +140,17 @@ static int start(lua_State *lua) {
     struct air_haproxy **handle = lua_newuserdata(lua, sizeof(*handle));
     luaL_setmetatable(lua, HANDLE);
 
-    struct air_core_reason *reason = air_core_reason_push(lua);
+    struct air_buffer *reason = &air_lua_scratch_push(lua, REASON_SIZE_MAX)->text;
     enum air_error error = AIR_OK;
     (void)pthread_mutex_lock(&shared_mutex);
     const bool is_first = shared == NULL;
     if (is_first) {
-        error = air_haproxy_new(&config, &shared, &reason->buffer);
+        error = air_haproxy_new(&config, &shared, reason);
     }
     *handle = shared;
     (void)pthread_mutex_unlock(&shared_mutex);
     if (error != AIR_OK) {
-        return air_core_fail(lua, error, &reason->buffer);
+        return fail(lua, error, reason);
     }
     lua_pop(lua, 1); /* the reason */
     lua_pushboolean(lua, is_first);
@@ -192,38 +204,27 @@ static int handle_manage(lua_State *lua) {
         }
         key_types[key_types_count++] = type;
     }
-    struct air_core_reason *reason = air_core_reason_push(lua);
+    struct air_buffer *reason = &air_lua_scratch_push(lua, REASON_SIZE_MAX)->text;
     const enum air_error error = air_haproxy_manage(
-        haproxy, names, names_count, key_types, key_types_count, must_staple, &reason->buffer);
-    if (error != AIR_OK) {
-        return air_core_fail(lua, error, &reason->buffer);
-    }
-    lua_pushboolean(lua, 1);
-    return 1;
+        haproxy, names, names_count, key_types, key_types_count, must_staple, reason);
+    return succeed(lua, error, reason);
 }
 
 /* handle:ready(): true, once all certificates of the configuration are managed; nil and a sentence.
  */
 static int handle_ready(lua_State *lua) {
     struct air_haproxy *haproxy = air_core_of(lua);
-    struct air_core_reason *reason = air_core_reason_push(lua);
-    const enum air_error error = air_haproxy_ready(haproxy, &reason->buffer);
-    if (error != AIR_OK) {
-        return air_core_fail(lua, error, &reason->buffer);
-    }
-    lua_pushboolean(lua, 1);
-    return 1;
+    struct air_buffer *reason = &air_lua_scratch_push(lua, REASON_SIZE_MAX)->text;
+    const enum air_error error = air_haproxy_ready(haproxy, reason);
+    return succeed(lua, error, reason);
 }
 
 /* handle:check(): true, or nil and a sentence: may this process work in the state directory? */
 static int handle_check(lua_State *lua) {
     struct air_haproxy *haproxy = air_core_of(lua);
-    struct air_core_reason *reason = air_core_reason_push(lua);
-    if (!air_haproxy_may_work(haproxy, &reason->buffer)) {
-        return air_core_fail(lua, AIR_ERR_PERMISSION, &reason->buffer);
-    }
-    lua_pushboolean(lua, 1);
-    return 1;
+    struct air_buffer *reason = &air_lua_scratch_push(lua, REASON_SIZE_MAX)->text;
+    const bool may_work = air_haproxy_may_work(haproxy, reason);
+    return succeed(lua, may_work ? AIR_OK : AIR_ERR_PERMISSION, reason);
 }
 
 /* handle:leave(): let the next process manage; true when nothing is left but to take turns until
@@ -368,48 +369,30 @@ static int handle_challenge(lua_State *lua) {
     const air_span method = air_core_span(lua, 2);
     const air_span path = air_core_span(lua, 3);
     const air_span host = air_core_span(lua, 4);
-    struct air_core_reason *body = air_core_reason_push(lua);
-    if (air_haproxy_answer(haproxy, method, path, host, &body->buffer) != AIR_OK) {
+    struct air_buffer *body = &air_lua_scratch_push(lua, AIR_RESPONDER_ANSWER_SIZE_MAX)->out;
+    if (air_haproxy_answer(haproxy, method, path, host, body) != AIR_OK) {
         lua_pushnil(lua);
         return 1;
     }
-    lua_pushlstring(lua, (const char *)body->buffer.data, body->buffer.size);
+    lua_pushlstring(lua, (const char *)body->data, body->size);
     return 1;
 }
 
 /* handle:renew(id): true, or nil and a sentence. */
 static int handle_renew(lua_State *lua) {
     const enum air_error error = air_haproxy_renew(air_core_of(lua), air_core_span(lua, 2));
-    if (error != AIR_OK) {
-        return air_core_fail(lua, error, NULL);
-    }
-    lua_pushboolean(lua, 1);
-    return 1;
-}
-
-/* As others print it: without the octet that only keeps the number positive (X.690 8.3). */
-static void push_serial(lua_State *lua, const struct air_haproxy_lineage *lineage) {
-    char text[2 * AIR_SERIAL_SIZE_MAX + 1] = "";
-    static const char digits[] = "0123456789abcdef";
-    const size_t first = lineage->serial_size > 1 && lineage->serial[0] == 0 ? 1 : 0;
-    size_t size = 0;
-    for (size_t i = first; i < lineage->serial_size; i++) {
-        text[size++] = digits[lineage->serial[i] >> 4];
-        text[size++] = digits[lineage->serial[i] & 15];
-    }
-    lua_pushlstring(lua, text, size);
-    lua_setfield(lua, -2, "serial");
+    return succeed(lua, error, NULL);
 }
 
 /* handle:status(): a list of all lineages that are managed. Times are in seconds. */
 static int handle_status(lua_State *lua) {
     struct air_haproxy *haproxy = air_core_of(lua);
-    struct air_core_reason *text = air_core_reason_push(lua);
+    struct air_buffer *text = &air_lua_scratch_push(lua, AIR_HAPROXY_LINEAGE_SIZE_MAX)->text;
     struct air_haproxy_lineage lineage;
     lua_Integer count = 0;
     lua_newtable(lua);
     for (size_t i = 0; i < CERTIFICATES_MAX; i++) {
-        if (air_haproxy_status(haproxy, i, &lineage, &text->buffer) != AIR_OK) {
+        if (air_haproxy_status(haproxy, i, &lineage, text) != AIR_OK) {
             break;
         }
         if (lineage.is_private) {
@@ -425,7 +408,7 @@ static int handle_status(lua_State *lua) {
         set_integer(lua, "not_before", lineage.not_before_ms / 1000);
         set_integer(lua, "not_after", lineage.not_after_ms / 1000);
         set_integer(lua, "next", lineage.next_ms / 1000);
-        push_serial(lua, &lineage);
+        set_span(lua, "serial", lineage.serial);
         lua_rawseti(lua, -2, ++count);
     }
     return 1;

@@ -7,41 +7,24 @@
 #include <lauxlib.h>
 
 #include "hosts/haproxy/core_lua.h"
+#include "hosts/haproxy/lua_scratch.h"
 #include "src/base/memory.h"
 #include "src/base/span.h"
 
 #define REQUESTS "thinair_core.requests"
-#define REASON "thinair_core.reason"
 
 /* The longest answer: a chain and a key. */
 #define READ_SIZE_MAX (AIR_CHAIN_SIZE_MAX + AIR_KEY_PEM_SIZE_MAX)
 
 static int collect_requests(lua_State *lua);
-static int collect_reason(lua_State *lua);
 static void push_order(
     lua_State *lua, struct air_haproxy *haproxy, struct air_order_request *request);
 
 void air_core_open_order(lua_State *lua) {
-    luaL_newmetatable(lua, REASON);
-    lua_pushcfunction(lua, collect_reason);
-    lua_setfield(lua, -2, "__gc");
     luaL_newmetatable(lua, REQUESTS);
     lua_pushcfunction(lua, collect_requests);
     lua_setfield(lua, -2, "__gc");
-    lua_pop(lua, 2);
-}
-
-struct air_core_reason *air_core_reason_push(lua_State *lua) {
-    struct air_core_reason *reason = lua_newuserdata(lua, sizeof(*reason));
-    air_buffer_init(&reason->buffer, READ_SIZE_MAX);
-    luaL_setmetatable(lua, REASON);
-    return reason;
-}
-
-static int collect_reason(lua_State *lua) {
-    struct air_core_reason *reason = lua_touserdata(lua, 1);
-    air_buffer_deinit(&reason->buffer);
-    return 0;
+    lua_pop(lua, 1);
 }
 
 /*
@@ -82,16 +65,14 @@ static void push_order(
     lua_State *lua, struct air_haproxy *haproxy, struct air_order_request *request) {
     char id[AIR_HAPROXY_ID_SIZE] = "";
     struct air_refusal refusal = request->refusal;
-    if (refusal.status == 0 && air_haproxy_order(haproxy, request, id, &refusal) != AIR_OK &&
-        refusal.status == 0) {
-        refusal.status = 503;
-    }
+    const bool is_refused =
+        refusal.status != 0 || air_haproxy_order(haproxy, request, id, &refusal) != AIR_OK;
     lua_createtable(lua, 0, 4);
     if (request->names_count > 0) {
         lua_pushlstring(lua, (const char *)request->names[0].data, request->names[0].size);
         lua_setfield(lua, -2, "domain");
     }
-    if (refusal.status != 0) {
+    if (is_refused) {
         lua_pushinteger(lua, refusal.status);
         lua_setfield(lua, -2, "status");
         lua_pushstring(lua, refusal.sentence);
@@ -136,12 +117,12 @@ int air_core_read(lua_State *lua) {
     struct air_haproxy *haproxy = air_core_of(lua);
     const air_span id = air_core_span(lua, 2);
     const enum air_key_type type = air_key_type_parse(air_core_span(lua, 3));
-    struct air_core_reason *text = air_core_reason_push(lua);
-    const enum air_error error = air_haproxy_order_read(haproxy, id, type, &text->buffer);
+    struct air_lua_scratch *scratch = air_lua_scratch_push(lua, READ_SIZE_MAX);
+    const enum air_error error = air_haproxy_order_read(haproxy, id, type, &scratch->out);
     if (error != AIR_OK) {
-        return air_core_fail(lua, error, NULL);
+        return air_lua_fail(lua, air_error_text(error));
     }
-    lua_pushlstring(lua, (const char *)text->buffer.data, text->buffer.size);
-    air_buffer_deinit(&text->buffer);
+    lua_pushlstring(lua, (const char *)scratch->out.data, scratch->out.size);
+    air_lua_scratch_release(scratch);
     return 1;
 }

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "hosts/haproxy/core_lua.h"
+#include "hosts/haproxy/lua_scratch.h"
 #include "src/base/span.h"
 
 #define TALK "thinair_core.talk"
@@ -33,7 +34,6 @@ struct talk {
 static int talk_feed(lua_State *lua);
 static int talk_free(lua_State *lua);
 static struct talk *push_talk(lua_State *lua);
-static int fail(lua_State *lua, const char *sentence);
 static SSL_CTX *client_context(enum air_key_type key_type);
 static bool connect_memory(struct talk *talk);
 static const char *find_fault(const struct talk *talk);
@@ -54,7 +54,7 @@ int air_core_responder(lua_State *lua) {
     struct talk *talk = push_talk(lua);
     talk->ssl = SSL_new(air_haproxy_challenge_context(haproxy));
     if (talk->ssl == NULL || !connect_memory(talk)) {
-        return fail(lua, "no memory for a connection");
+        return air_lua_fail(lua, "no memory for a connection");
     }
     SSL_set_accept_state(talk->ssl);
     return 1;
@@ -74,11 +74,11 @@ int air_core_visitor(lua_State *lua) {
     SSL_CTX_free(context);
     ERR_clear_error();
     if (talk->expected == NULL) {
-        return fail(lua, "not a certificate");
+        return air_lua_fail(lua, "not a certificate");
     }
     if (talk->ssl == NULL || !connect_memory(talk) ||
         SSL_set_tlsext_host_name(talk->ssl, name) != 1) {
-        return fail(lua, "no memory for a connection");
+        return air_lua_fail(lua, "no memory for a connection");
     }
     SSL_set_connect_state(talk->ssl);
     return 1;
@@ -133,12 +133,6 @@ static struct talk *push_talk(lua_State *lua) {
     *talk = (struct talk){0};
     luaL_setmetatable(lua, TALK);
     return talk;
-}
-
-static int fail(lua_State *lua, const char *sentence) {
-    lua_pushnil(lua);
-    lua_pushstring(lua, sentence);
-    return 2;
 }
 
 /* A client that can verify this type of key only. It trusts nobody: it compares. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "hosts/haproxy/inside.h"
+#include "src/base/base64url.h"
 #include "src/base/memory.h"
 #include "src/base/span.h"
 #include "thinair/files.h"
@@ -23,9 +24,6 @@
 #define MS_PER_S 1000
 #define NS_PER_MS 1000000
 #define CONTACTS_SIZE_MAX 4096
-
-/* Names with a line feed each, an id and a sentence. */
-#define LINEAGE_TEXT_SIZE_MAX (AIR_NAMES_MAX * 256 + 2048)
 
 static const air_span target = {(const uint8_t *)"haproxy", 7};
 
@@ -96,15 +94,12 @@ void air_haproxy_free(struct air_haproxy *haproxy) {
 enum air_error air_haproxy_manage(struct air_haproxy *haproxy, const air_span *names,
     size_t names_count, const enum air_key_type *key_types, size_t key_types_count,
     bool must_staple, struct air_buffer *reason) {
-    const struct air_certificate_spec spec = {.size = sizeof(spec),
-        .names = names,
-        .names_count = names_count,
-        .key_types = key_types,
-        .key_types_count = key_types_count,
-        .directory_url = haproxy->authority.directory_url,
-        .challenges = haproxy->challenges,
-        .challenges_count = haproxy->challenges_count,
-        .must_staple = must_staple};
+    struct air_certificate_spec spec = air_haproxy_spec(haproxy);
+    spec.names = names;
+    spec.names_count = names_count;
+    spec.key_types = key_types;
+    spec.key_types_count = key_types_count;
+    spec.must_staple = must_staple;
     (void)pthread_mutex_lock(&haproxy->mutex);
     enum air_error error = air_engine_certificate_set(haproxy->engine, &spec, reason);
     (void)pthread_mutex_unlock(&haproxy->mutex);
@@ -172,11 +167,15 @@ enum air_error air_haproxy_renew(struct air_haproxy *haproxy, air_span id) {
     return error;
 }
 
-/* Copy a text that belongs to the engine; the buffer was given room before, so that it stays. */
+/* What was appended since then; the buffer was given room before, so that it stays. */
+static air_span kept_since(const struct air_buffer *text, size_t begin) {
+    return air_span_of(text->data != NULL ? text->data + begin : NULL, text->size - begin);
+}
+
 static air_span keep(struct air_buffer *text, air_span from) {
     const size_t begin = text->size;
     (void)air_buffer_append_span(text, from);
-    return air_span_of(text->data != NULL ? text->data + begin : NULL, text->size - begin);
+    return kept_since(text, begin);
 }
 
 enum air_error air_haproxy_status(struct air_haproxy *haproxy, size_t index,
@@ -186,7 +185,7 @@ enum air_error air_haproxy_status(struct air_haproxy *haproxy, size_t index,
     (void)pthread_mutex_lock(&haproxy->mutex);
     enum air_error error = air_engine_status(haproxy->engine, index, &status);
     if (error == AIR_OK) {
-        if (air_buffer_extend(text, LINEAGE_TEXT_SIZE_MAX) != NULL) {
+        if (air_buffer_extend(text, AIR_HAPROXY_LINEAGE_SIZE_MAX) != NULL) {
             air_buffer_truncate(text, 0); /* room first: spans must not move */
         }
         *lineage =
@@ -196,18 +195,18 @@ enum air_error air_haproxy_status(struct air_haproxy *haproxy, size_t index,
                 .key_type = status.key_type,
                 .state = status.state,
                 .generation = status.generation,
-                .serial_size = status.serial_size,
                 .not_before_ms = status.not_before_ms,
                 .not_after_ms = status.not_after_ms,
                 .next_ms = status.next_ms};
-        memcpy(lineage->serial, status.serial, sizeof(lineage->serial));
-        const size_t begin = text->size;
+        size_t begin = text->size;
         for (size_t i = 0; i < status.names_count; i++) {
             (void)air_buffer_append_span(text, status.names[i]);
             (void)air_buffer_append_byte(text, '\n');
         }
-        lineage->names =
-            air_span_of(text->data != NULL ? text->data + begin : NULL, text->size - begin);
+        lineage->names = kept_since(text, begin);
+        begin = text->size;
+        (void)air_hex_encode_serial(air_span_of(status.serial, status.serial_size), text);
+        lineage->serial = kept_since(text, begin);
         error = text->error;
     }
     (void)pthread_mutex_unlock(&haproxy->mutex);
@@ -216,6 +215,13 @@ enum air_error air_haproxy_status(struct air_haproxy *haproxy, size_t index,
 
 bool air_haproxy_is_managed(air_span id) {
     return !air_span_starts_with(id, AIR_ROUTE_ORDER_PREFIX);
+}
+
+struct air_certificate_spec air_haproxy_spec(const struct air_haproxy *haproxy) {
+    return (struct air_certificate_spec){.size = sizeof(struct air_certificate_spec),
+        .directory_url = haproxy->authority.directory_url,
+        .challenges = haproxy->challenges,
+        .challenges_count = haproxy->challenges_count};
 }
 
 struct air_time air_haproxy_now(void) {

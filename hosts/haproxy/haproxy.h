@@ -147,6 +147,9 @@ AIR_MUST_CHECK enum air_error air_haproxy_order_read(
 /* Order anew now. AIR_ERR_NOT_FOUND: nothing of that id is managed. */
 AIR_MUST_CHECK enum air_error air_haproxy_renew(struct air_haproxy *haproxy, air_span id);
 
+/* Room for what a lineage's spans point to: names, id, failure and serial. */
+#define AIR_HAPROXY_LINEAGE_SIZE_MAX (AIR_NAMES_MAX * 256 + 2048)
+
 /* A lineage, as it is listed. */
 struct air_haproxy_lineage {
     bool is_private;  /* an order of a client: not to be listed */
@@ -156,8 +159,7 @@ struct air_haproxy_lineage {
     enum air_key_type key_type;
     enum air_state state;
     uint32_t generation; /* 0: none yet */
-    uint8_t serial[AIR_SERIAL_SIZE_MAX];
-    size_t serial_size;
+    air_span serial;     /* in hexadecimal, as others print it */
     air_time_ms not_before_ms;
     air_time_ms not_after_ms;
     air_time_ms next_ms;

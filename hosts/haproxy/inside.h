@@ -87,6 +87,9 @@ struct air_haproxy {
 
 struct air_time air_haproxy_now(void);
 
+/* What every certificate has in common: the usual account at the CA, and the challenges. */
+struct air_certificate_spec air_haproxy_spec(const struct air_haproxy *haproxy);
+
 /* An event of the engine may end an order. */
 void air_orders_hear(struct air_haproxy *haproxy, const struct air_event_action *event);
 

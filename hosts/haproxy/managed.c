@@ -86,8 +86,8 @@ enum air_error air_crt_list_write(struct air_haproxy *haproxy, bool is_load) {
     }
     air_buffer_init(&text, AIR_STORAGE_VALUE_SIZE_MAX);
     for (size_t i = 0; air_engine_status(haproxy->engine, i, &status) == AIR_OK; i++) {
-        const bool is_stored = is_load ? can_be_loaded(haproxy, &status) : status.generation > 0;
-        if (air_haproxy_is_managed(status.certificate) && is_stored) {
+        if (air_haproxy_is_managed(status.certificate) &&
+            (is_load ? can_be_loaded(haproxy, &status) : status.generation > 0)) {
             append_line(haproxy, &status, &text);
         }
     }
@@ -168,14 +168,11 @@ static void adopt_record(struct air_haproxy *haproxy, air_span id, const json_t 
     const json_t *types_list = json_object_get(object, "key_types");
     air_span names[AIR_NAMES_MAX];
     enum air_key_type key_types[AIR_KEY_TYPES_MAX];
-    struct air_certificate_spec spec = {.size = sizeof(spec),
-        .id = id,
-        .names = names,
-        .key_types = key_types,
-        .directory_url = haproxy->authority.directory_url,
-        .challenges = haproxy->challenges,
-        .challenges_count = haproxy->challenges_count,
-        .must_staple = json_is_true(json_object_get(object, "must_staple"))};
+    struct air_certificate_spec spec = air_haproxy_spec(haproxy);
+    spec.id = id;
+    spec.names = names;
+    spec.key_types = key_types;
+    spec.must_staple = json_is_true(json_object_get(object, "must_staple"));
     for (size_t i = 0; i < json_array_size(names_list) && i < AIR_NAMES_MAX; i++) {
         const json_t *name = json_array_get(names_list, i);
         names[spec.names_count++] = air_span_of(json_string_value(name), json_string_length(name));

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "hosts/haproxy/inside.h"
-#include "src/base/base64url.h"
 #include "src/base/memory.h"
 #include "src/base/span.h"
 #include "thinair/jose.h"
@@ -45,8 +44,9 @@ struct keys {
 
 static enum air_error check_keys(struct air_haproxy *haproxy, struct air_order_request *request,
     struct keys *keys, struct air_refusal *refusal);
-static enum air_error import_public(
-    struct air_haproxy *haproxy, air_span pem, struct air_public_key *out);
+static enum air_error read_key(struct air_haproxy *haproxy, const char *field, air_span pem,
+    struct air_public_key *out, struct air_refusal *refusal);
+static void name_by_digest(char *out, size_t size, const char *prefix, const uint8_t *digest);
 static enum air_error digest_wish(
     struct air_haproxy *haproxy, const struct air_order_request *request, struct keys *keys);
 static enum air_error make_id(const struct air_order_request *request, const struct keys *keys,
@@ -187,13 +187,10 @@ static enum air_error check_keys(struct air_haproxy *haproxy, struct air_order_r
     struct air_public_key domain = {.type = AIR_KEY_NONE};
     struct air_public_key account = {.type = AIR_KEY_NONE};
     if (keys->domain.size > 0) {
-        enum air_error error = import_public(haproxy, keys->domain, &domain);
-        if (error != AIR_OK) {
-            return air_refusal_set(refusal, error == AIR_ERR_NO_MEMORY ? error : AIR_ERR_BAD_KEY,
-                "domain_key: not an unencrypted private key of a supported type (ECDSA P-256 or "
-                "P-384, RSA of 2048, 3072 or 4096 bits)");
+        enum air_error error = read_key(haproxy, "domain_key", keys->domain, &domain, refusal);
+        if (error == AIR_OK) {
+            error = air_order_request_settle(request, domain.type, refusal);
         }
-        error = air_order_request_settle(request, domain.type, refusal);
         if (error != AIR_OK) {
             return error;
         }
@@ -204,11 +201,9 @@ static enum air_error check_keys(struct air_haproxy *haproxy, struct air_order_r
     const struct air_crypto *crypto = haproxy->crypto;
     char thumbprint[AIR_THUMBPRINT_SIZE];
     uint8_t digest[AIR_SHA256_SIZE] = {0};
-    enum air_error error = import_public(haproxy, keys->account, &account);
+    enum air_error error = read_key(haproxy, "account_key", keys->account, &account, refusal);
     if (error != AIR_OK) {
-        return air_refusal_set(refusal, error == AIR_ERR_NO_MEMORY ? error : AIR_ERR_BAD_KEY,
-            "account_key: not an unencrypted private key of a supported type (ECDSA P-256 or "
-            "P-384, RSA of 2048, 3072 or 4096 bits)");
+        return error;
     }
     if (account.type == domain.type && account.x_or_n_size == domain.x_or_n_size &&
         memcmp(account.x_or_n, domain.x_or_n, account.x_or_n_size) == 0) {
@@ -219,16 +214,13 @@ static enum air_error check_keys(struct air_haproxy *haproxy, struct air_order_r
     if (error == AIR_OK) {
         error = crypto->sha256(crypto->self, air_span_of(thumbprint, sizeof(thumbprint)), digest);
     }
-    (void)snprintf(keys->account_label, sizeof(keys->account_label), AIR_ROUTE_CLIENT_PREFIX);
-    for (size_t i = 0; i < AIR_ROUTE_LABEL_DIGITS / 2; i++) {
-        char *end_of = keys->account_label + strlen(keys->account_label);
-        (void)snprintf(end_of, 3, "%02x", digest[i]);
-    }
+    name_by_digest(
+        keys->account_label, sizeof(keys->account_label), AIR_ROUTE_CLIENT_PREFIX, digest);
     return error;
 }
 
-static enum air_error import_public(
-    struct air_haproxy *haproxy, air_span pem, struct air_public_key *out) {
+static enum air_error read_key(struct air_haproxy *haproxy, const char *field, air_span pem,
+    struct air_public_key *out, struct air_refusal *refusal) {
     const struct air_crypto *crypto = haproxy->crypto;
     uint64_t key = 0;
     enum air_error error = crypto->key_import(crypto->self, pem, &key);
@@ -236,7 +228,21 @@ static enum air_error import_public(
         error = crypto->key_public(crypto->self, key, out);
         crypto->key_free(crypto->self, key);
     }
-    return error;
+    if (error != AIR_OK) {
+        return air_refusal_set(refusal, error == AIR_ERR_NO_MEMORY ? error : AIR_ERR_BAD_KEY,
+            "%s: not an unencrypted private key of a supported type (ECDSA P-256 or P-384, RSA of "
+            "2048, 3072 or 4096 bits)",
+            field);
+    }
+    return AIR_OK;
+}
+
+/* The prefix and AIR_ROUTE_LABEL_DIGITS digits; out has room for more. */
+static void name_by_digest(char *out, size_t size, const char *prefix, const uint8_t *digest) {
+    int end = snprintf(out, size, "%s", prefix);
+    for (size_t i = 0; i < AIR_ROUTE_LABEL_DIGITS / 2; i++) {
+        end += snprintf(out + end, size - (size_t)end, "%02x", digest[i]);
+    }
 }
 
 static enum air_error digest_wish(
@@ -274,10 +280,7 @@ static enum air_error make_id(const struct air_order_request *request, const str
                    : air_refusal_set(refusal, AIR_ERR_BAD_NAME,
                          "managed: the domain may have at most %d bytes", AIR_ID_SIZE_MAX);
     }
-    (void)snprintf(id, AIR_HAPROXY_ID_SIZE, AIR_ROUTE_ORDER_PREFIX);
-    for (size_t i = 0; i < 16; i++) {
-        (void)snprintf(id + strlen(id), 3, "%02x", keys->wish[i]);
-    }
+    name_by_digest(id, AIR_HAPROXY_ID_SIZE, AIR_ROUTE_ORDER_PREFIX, keys->wish);
     return AIR_OK;
 }
 
@@ -296,19 +299,16 @@ static enum air_error join(
 static enum air_error ask(struct air_haproxy *haproxy, const struct air_order_request *request,
     const struct keys *keys, const char *id, struct air_buffer *reason) {
     const air_span domain_keys[AIR_KEY_TYPES_MAX] = {keys->domain};
-    const struct air_certificate_spec spec = {.size = sizeof(spec),
-        .id = air_span_text(id),
-        .names = request->names,
-        .names_count = request->names_count,
-        .key_types = request->key_types,
-        .key_types_count = request->key_types_count,
-        .keys = keys->domain.size > 0 ? domain_keys : NULL,
-        .directory_url = haproxy->authority.directory_url,
-        .account = air_span_text(keys->account_label),
-        .challenges = haproxy->challenges,
-        .challenges_count = haproxy->challenges_count,
-        .must_staple = request->must_staple};
+    struct air_certificate_spec spec = air_haproxy_spec(haproxy);
     enum air_error error = AIR_OK;
+    spec.id = air_span_text(id);
+    spec.names = request->names;
+    spec.names_count = request->names_count;
+    spec.key_types = request->key_types;
+    spec.key_types_count = request->key_types_count;
+    spec.keys = keys->domain.size > 0 ? domain_keys : NULL;
+    spec.account = air_span_text(keys->account_label);
+    spec.must_staple = request->must_staple;
     if (keys->account.size > 0) {
         error = air_accounts_use(haproxy, keys->account_label, keys->account);
     }

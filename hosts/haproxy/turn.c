@@ -51,7 +51,7 @@ void air_haproxy_turn(struct air_haproxy *haproxy, struct air_turn *turn) {
         } else if (haproxy->is_list_old && now.boot_ms >= haproxy->list_boot_ms) {
             haproxy->is_list_old = air_crt_list_write(haproxy, false) != AIR_OK;
             haproxy->list_boot_ms = now.boot_ms + LIST_RETRY_MS;
-        } else if (!go_on(haproxy)) {
+        } else if (haproxy->is_slice_next || !go_on(haproxy)) {
             turn->kind = AIR_TURN_IDLE;
             turn->pause_ms = pause_of(air_engine_wakeup(haproxy->engine) - now.boot_ms);
         }

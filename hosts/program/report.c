@@ -51,11 +51,9 @@ void air_report_put(struct air_buffer *out, const struct air_status *status, con
     air_json_put_bool(out, "current", status->is_current);
     if (status->generation > 0) {
         air_json_put_integer(out, "generation", status->generation);
-        /* As others print it: without the octet that only keeps the number positive. */
-        const size_t first = status->serial_size > 1 && status->serial[0] == 0 ? 1 : 0;
-        const air_span digits = air_span_of(status->serial + first, status->serial_size - first);
+        const air_span number = air_span_of(status->serial, status->serial_size);
 
-        if (air_hex_encode(digits, &serial) == AIR_OK) {
+        if (air_hex_encode_serial(number, &serial) == AIR_OK) {
             air_json_put_text(out, "serial", air_buffer_span(&serial));
         }
         put_time(out, "not_before", status->not_before_ms);

@@ -65,6 +65,11 @@ enum air_error air_hex_encode(air_span data, struct air_buffer *out) {
     return AIR_OK;
 }
 
+enum air_error air_hex_encode_serial(air_span serial, struct air_buffer *out) {
+    const bool has_sign = serial.size > 1 && serial.data[0] == 0;
+    return air_hex_encode(air_span_skip(serial, has_sign ? 1 : 0), out);
+}
+
 enum air_error air_hex_decode(air_span text, struct air_buffer *out) {
     if (text.size % 2 != 0) {
         return AIR_ERR_MALFORMED;

@@ -21,6 +21,10 @@ enum air_error air_base64_decode_lenient(air_span text, struct air_buffer *out);
 /* Append lower-case hexadecimal digits of data. */
 enum air_error air_hex_encode(air_span data, struct air_buffer *out);
 
+/* Append a certificate's serial number (the octets of a DER INTEGER) as others print it: without
+ * the octet that only keeps it positive (X.690 section 8.3). */
+enum air_error air_hex_encode_serial(air_span serial, struct air_buffer *out);
+
 /* Append the bytes that pairs of hexadecimal digits stand for. AIR_ERR_MALFORMED otherwise. */
 enum air_error air_hex_decode(air_span text, struct air_buffer *out);
 

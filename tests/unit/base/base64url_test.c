@@ -120,6 +120,10 @@ static void writes_and_reads_hexadecimal(void **state) {
     (void)state;
     check(air_hex_encode, SPAN(""), "");
     check(air_hex_encode, SPAN("\x00\x09\xAF\xF0"), "0009aff0");
+    check(air_hex_encode_serial, SPAN("\x00\x8F\x01"), "8f01");
+    check(air_hex_encode_serial, SPAN("\x7F\x00"), "7f00");
+    check(air_hex_encode_serial, SPAN("\x00"), "00");
+    check(air_hex_encode_serial, SPAN(""), "");
     check(air_hex_decode, SPAN("666f4F"), "foO");
     check(air_hex_decode, SPAN(""), "");
 }
