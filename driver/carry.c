@@ -22,8 +22,6 @@ struct trial {
 };
 
 static enum air_error publish(struct air_server *server, const struct air_publish_action *publish);
-static enum air_error publish_tls_alpn(
-    struct air_server *server, const struct air_publish_action *publish);
 static void withdraw(struct air_server *server, const struct air_publish_action *publish);
 static bool prove(
     struct air_server *server, const struct air_action *action, struct air_result *result);
@@ -66,30 +64,12 @@ static enum air_error publish(struct air_server *server, const struct air_publis
         return air_responder_set(
             server->responder, publish->name, publish->token, publish->key_authorization);
     case AIR_TLS_ALPN_01:
-        return publish_tls_alpn(server, publish);
+        return air_tls_challenge_publish(
+            server->tls, server->crypto, publish->name, publish->digest, air_clock_now().wall_ms);
     case AIR_CHALLENGE_NONE:
         break;
     }
     return AIR_ERR_UNSUPPORTED;
-}
-
-static enum air_error publish_tls_alpn(
-    struct air_server *server, const struct air_publish_action *publish) {
-    const struct air_crypto *crypto = server->crypto;
-    struct air_buffer certificate, key;
-    enum air_error error;
-
-    air_buffer_init(&certificate, AIR_CHAIN_SIZE_MAX);
-    air_buffer_init(&key, AIR_KEY_PEM_SIZE_MAX);
-    error = crypto->challenge_certificate(
-        crypto->self, publish->name, publish->digest, air_clock_now().wall_ms, &certificate, &key);
-    if (error == AIR_OK) {
-        error = air_tls_challenge_set(
-            server->tls, publish->name, air_buffer_span(&certificate), air_buffer_span(&key));
-    }
-    air_buffer_deinit(&certificate);
-    air_buffer_deinit(&key);
-    return error;
 }
 
 static void withdraw(struct air_server *server, const struct air_publish_action *publish) {

@@ -9,6 +9,7 @@
 
 #include "src/base/memory.h"
 #include "src/base/span.h"
+#include "thinair/crypto.h"
 #include "tls/challenge.h"
 
 /* A CA's limit is 100; memory for a caller's mistake is bounded. */
@@ -114,6 +115,23 @@ enum air_error air_tls_challenge_set(
         }
     }
     air_buffer_deinit(&host);
+    return error;
+}
+
+enum air_error air_tls_challenge_publish(struct air_tls *tls, const struct air_crypto *crypto,
+    air_span name, const uint8_t *digest, air_time_ms now_wall_ms) {
+    struct air_buffer certificate;
+    struct air_buffer key;
+    air_buffer_init(&certificate, AIR_CHAIN_SIZE_MAX);
+    air_buffer_init(&key, AIR_KEY_PEM_SIZE_MAX);
+    enum air_error error =
+        crypto->challenge_certificate(crypto->self, name, digest, now_wall_ms, &certificate, &key);
+    if (error == AIR_OK) {
+        error =
+            air_tls_challenge_set(tls, name, air_buffer_span(&certificate), air_buffer_span(&key));
+    }
+    air_buffer_deinit(&certificate);
+    air_buffer_deinit(&key);
     return error;
 }
 

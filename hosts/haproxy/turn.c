@@ -241,24 +241,12 @@ static void sign(struct air_haproxy *haproxy, struct air_slice *slice) {
 
 static enum air_error publish(
     struct air_haproxy *haproxy, const struct air_publish_action *publish) {
-    const struct air_crypto *crypto = haproxy->crypto;
-    struct air_buffer certificate;
-    struct air_buffer key;
     if (publish->type == AIR_HTTP_01) {
         return air_responder_set(
             haproxy->responder, publish->name, publish->token, publish->key_authorization);
     }
-    air_buffer_init(&certificate, AIR_CHAIN_SIZE_MAX);
-    air_buffer_init(&key, AIR_KEY_PEM_SIZE_MAX);
-    enum air_error error = crypto->challenge_certificate(
-        crypto->self, publish->name, publish->digest, haproxy->clock().wall_ms, &certificate, &key);
-    if (error == AIR_OK) {
-        error = air_tls_challenge_set(
-            haproxy->tls, publish->name, air_buffer_span(&certificate), air_buffer_span(&key));
-    }
-    air_buffer_deinit(&certificate);
-    air_buffer_deinit(&key);
-    return error;
+    return air_tls_challenge_publish(
+        haproxy->tls, haproxy->crypto, publish->name, publish->digest, haproxy->clock().wall_ms);
 }
 
 static void withdraw(struct air_haproxy *haproxy, const struct air_publish_action *publish) {

@@ -22,6 +22,7 @@ extern "C" {
 #endif
 
 struct air_tls;
+struct air_crypto; /* thinair/crypto.h */
 
 /* Make an empty table. out: yours, air_tls_free(). AIR_ERR_NO_MEMORY, AIR_ERR_CRYPTO. */
 AIR_API AIR_MUST_CHECK enum air_error air_tls_new(struct air_tls **out);
@@ -73,6 +74,19 @@ AIR_API AIR_MUST_CHECK enum air_error air_tls_default_set(struct air_tls *tls, a
  */
 AIR_API AIR_MUST_CHECK enum air_error air_tls_challenge_set(
     struct air_tls *tls, air_span name, air_span certificate, air_span key);
+
+/*
+ * The same, with a certificate made for it: what a host does about AIR_ACTION_PUBLISH.
+ *
+ * crypto  Makes the certificate and its key (struct air_crypto, challenge_certificate).
+ * digest  AIR_SHA256_SIZE bytes: of the key authorization.
+ *
+ * Returns also what challenge_certificate answers.
+ */
+AIR_API AIR_MUST_CHECK enum air_error air_tls_challenge_publish(struct air_tls *tls,
+    const struct air_crypto *crypto, air_span name, const uint8_t *digest, air_time_ms now_wall_ms);
+
+/* Answer for this name no longer. */
 AIR_API void air_tls_challenge_remove(struct air_tls *tls, air_span name);
 
 /*
