@@ -10,52 +10,22 @@
 #include <stdio.h>
 
 #include "src/base/memory.h"
-#include "tests/support/fake_crypto.h"
-#include "tests/support/fake_host.h"
-#include "tests/support/memory_storage.h"
 #include "tests/support/test.h"
+#include "tests/unit/engine/world.h"
 
-#define DAY_MS INT64_C(86400000)
 #define URN "urn:ietf:params:acme:error:"
-
-struct world {
-    struct air_crypto *crypto;
-    struct air_storage *storage;
-    struct air_fake_host host;
-};
 
 /* One life: what was there before, and how it goes. */
 struct life {
     const char *name;
-    void (*prepare)(struct world *world); /* with memory for everything; may be NULL */
-    void (*live)(struct world *world);
+    void (*prepare)(struct air_engine_world *world); /* with memory for everything; may be NULL */
+    void (*live)(struct air_engine_world *world);
     uint32_t generation;   /* served in the end */
     uint64_t failed_count; /* attempts that fail, memory or not */
     uint64_t aside_count;  /* records that are set aside, memory or not */
 };
 
-static void begin(struct world *world) {
-    world->crypto = air_fake_crypto_new(1);
-    world->storage = air_memory_storage_new();
-    air_fake_host_init(&world->host, world->crypto, world->storage);
-    const struct air_fake_ca_config config = {.host = "ca.test",
-        .seed = 1,
-        .lifetime_ms = 90 * DAY_MS,
-        .has_terms = true,
-        .validate = air_fake_host_validate,
-        .context = &world->host};
-    world->host.cas[0] = air_fake_ca_new(world->crypto, &config);
-}
-
-static void end(struct world *world) {
-    air_fake_host_deinit(&world->host);
-    air_fake_ca_free(world->host.cas[0]);
-    air_memory_storage_free(world->storage);
-    assert_int_equal(air_fake_crypto_keys_count(world->crypto), 0);
-    air_fake_crypto_free(world->crypto);
-}
-
-static void start(struct world *world) {
+static void start(struct air_engine_world *world) {
     enum air_error error = AIR_ERR_NO_MEMORY;
     while (error == AIR_ERR_NO_MEMORY) {
         error = air_fake_host_start(&world->host);
@@ -63,7 +33,7 @@ static void start(struct world *world) {
     assert_ok(error);
 }
 
-static void add(struct world *world, const enum air_key_type *key_types, size_t count) {
+static void add(struct air_engine_world *world, const enum air_key_type *key_types, size_t count) {
     enum air_error error = AIR_ERR_NO_MEMORY;
     while (error == AIR_ERR_NO_MEMORY) {
         error = air_fake_host_add(&world->host, "example.net", key_types, count);
@@ -71,47 +41,38 @@ static void add(struct world *world, const enum air_key_type *key_types, size_t 
     assert_ok(error);
 }
 
-/* Another process on what is stored: locks of the first are gone. */
-static void restart(struct world *world) {
-    struct air_storage *left = air_memory_storage_copy(world->storage);
-    air_fake_host_kill(&world->host);
-    air_memory_storage_free(world->storage);
-    world->storage = left;
-    world->host.storage = left;
-}
-
-static void live_from_nothing(struct world *world) {
+static void live_from_nothing(struct air_engine_world *world) {
     start(world);
     add(world, NULL, 0);
     air_fake_host_pass(&world->host, 60000);
 }
 
-static void prepare_issued(struct world *world) {
+static void prepare_issued(struct air_engine_world *world) {
     live_from_nothing(world);
-    restart(world);
+    air_engine_world_kill(world);
     world->host.served_generation = 0;
 }
 
-static void live_with_a_renewal(struct world *world) {
+static void live_with_a_renewal(struct air_engine_world *world) {
     live_from_nothing(world);
     assert_int_equal(world->host.served_generation, 1);
     assert_ok(air_engine_certificate_renew(world->host.engine, SPAN("example.net")));
     air_fake_host_pass(&world->host, 60000);
 }
 
-static void put(struct world *world, const char *path, const char *value) {
+static void put(struct air_engine_world *world, const char *path, const char *value) {
     const struct air_put change = {.path = air_span_text(path), .value = air_span_text(value)};
     const struct air_guard guard = {0};
     assert_ok(world->storage->write(world->storage->self, &guard, &change, 1));
 }
 
-static void prepare_damaged(struct world *world) {
+static void prepare_damaged(struct air_engine_world *world) {
     prepare_issued(world);
     put(world, "certificates/example.net/ecdsa-p256/current", "what was this?");
     put(world, "certificates/example.net/ecdsa-p256/generations/000001/manifest.json", "{");
 }
 
-static void prepare_killed_before_finalizing(struct world *world) {
+static void prepare_killed_before_finalizing(struct air_engine_world *world) {
     air_fake_ca_settings(world->host.cas[0])->is_ready_at_once = true;
     start(world);
     world->host.die_at = 15;
@@ -119,20 +80,20 @@ static void prepare_killed_before_finalizing(struct world *world) {
     air_fake_host_pass(&world->host, 60000);
     assert_true(world->host.is_dead);
     assert_int_equal(air_fake_ca_counts(world->host.cas[0]).orders, 1);
-    restart(world);
+    air_engine_world_kill(world);
 }
 
-static void prepare_killed_after_finalizing(struct world *world) {
+static void prepare_killed_after_finalizing(struct air_engine_world *world) {
     air_fake_ca_settings(world->host.cas[0])->processing_polls = 1000;
     start(world);
     add(world, NULL, 0);
     air_fake_host_pass(&world->host, 20000);
     assert_int_equal(air_fake_ca_counts(world->host.cas[0]).finalized, 1);
     air_fake_ca_settings(world->host.cas[0])->processing_polls = 0;
-    restart(world);
+    air_engine_world_kill(world);
 }
 
-static void live_through_a_failed_validation(struct world *world) {
+static void live_through_a_failed_validation(struct air_engine_world *world) {
     const struct air_fake_answer answer = {.path = "/authz/",
         .status = 200,
         .body =
@@ -145,7 +106,7 @@ static void live_through_a_failed_validation(struct world *world) {
     air_fake_host_pass(&world->host, 5 * 60000);
 }
 
-static void live_with_two_key_types(struct world *world) {
+static void live_with_two_key_types(struct air_engine_world *world) {
     static const enum air_key_type key_types[] = {AIR_KEY_ECDSA_P256, AIR_KEY_RSA_2048};
     air_fake_crypto_sign_later(world->crypto, true);
     start(world);
@@ -159,7 +120,7 @@ static void live_with_two_key_types(struct world *world) {
     }
 }
 
-static void live_with_a_change_in_the_middle(struct world *world) {
+static void live_with_a_change_in_the_middle(struct air_engine_world *world) {
     static const enum air_key_type rsa[] = {AIR_KEY_RSA_3072};
     start(world);
     add(world, NULL, 0);
@@ -169,7 +130,7 @@ static void live_with_a_change_in_the_middle(struct world *world) {
 }
 
 /* The result of this action is told minutes after its time limit. */
-static void live_with_a_late_result(struct world *world, enum air_action_kind kind) {
+static void live_with_a_late_result(struct air_engine_world *world, enum air_action_kind kind) {
     start(world);
     add(world, NULL, 0);
     world->host.held_kind = (int)kind;
@@ -178,11 +139,11 @@ static void live_with_a_late_result(struct world *world, enum air_action_kind ki
     air_fake_host_pass(&world->host, 5 * 60000);
 }
 
-static void live_with_a_late_lock(struct world *world) {
+static void live_with_a_late_lock(struct air_engine_world *world) {
     live_with_a_late_result(world, AIR_ACTION_LOCK);
 }
 
-static void live_with_a_late_publication(struct world *world) {
+static void live_with_a_late_publication(struct air_engine_world *world) {
     live_with_a_late_result(world, AIR_ACTION_PUBLISH);
 }
 
@@ -202,9 +163,9 @@ static const struct life lives[] = {
 
 /* Live once; returns how many allocations the engine made. */
 static uint64_t live_once(const struct life *life, uint64_t fail_at, uint64_t fail_each) {
-    static struct world world;
+    static struct air_engine_world world;
     const int64_t live_before = air_memory_live();
-    begin(&world);
+    air_engine_world_init(&world);
     if (life->prepare != NULL) {
         life->prepare(&world);
         world.host.allocations_count = 0;
@@ -226,7 +187,7 @@ static uint64_t live_once(const struct life *life, uint64_t fail_at, uint64_t fa
             (int)world.host.transcript.size, (const char *)world.host.transcript.data);
     }
     const uint64_t count = world.host.allocations_count;
-    end(&world);
+    air_engine_world_deinit(&world);
     if (air_memory_live() != live_before) {
         fail_msg("%s, allocation %" PRIu64 " failing: %d blocks leaked", life->name, fail_at,
             (int)(air_memory_live() - live_before));

@@ -9,10 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/fake_crypto.h"
-#include "tests/support/fake_host.h"
-#include "tests/support/memory_storage.h"
 #include "tests/support/test.h"
+#include "tests/unit/engine/world.h"
 
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
@@ -116,43 +114,16 @@ static const struct {
     {AIR_OK, 200, "replay-nonce", "not a nonce", "{}"},
 };
 
-struct world {
-    struct air_crypto *crypto;
-    struct air_storage *storage;
-    struct air_fake_host host;
-};
-
-static void begin(struct world *world) {
-    world->crypto = air_fake_crypto_new(1);
-    world->storage = air_memory_storage_new();
-    air_fake_host_init(&world->host, world->crypto, world->storage);
-    const struct air_fake_ca_config config = {.host = "ca.test",
-        .seed = 1,
-        .lifetime_ms = 90 * DAY_MS,
-        .has_terms = true,
-        .validate = air_fake_host_validate,
-        .context = &world->host};
-    world->host.cas[0] = air_fake_ca_new(world->crypto, &config);
-    assert_ok(air_fake_host_start(&world->host));
-}
-
-static void end(struct world *world) {
-    air_fake_host_deinit(&world->host);
-    air_fake_ca_free(world->host.cas[0]);
-    air_memory_storage_free(world->storage);
-    assert_int_equal(air_fake_crypto_keys_count(world->crypto), 0);
-    air_fake_crypto_free(world->crypto);
-}
-
-static bool has(const struct world *world, const char *text) {
+static bool has(const struct air_engine_world *world, const char *text) {
     const air_span transcript = air_buffer_span(&world->host.transcript);
     return memmem(transcript.data, transcript.size, text, strlen(text)) != NULL;
 }
 
 /* Play a conversation whose request number `at`, and those behind it, get this odd answer. */
 static void play(size_t odd, unsigned at, unsigned times, bool is_after) {
-    static struct world world;
-    begin(&world);
+    static struct air_engine_world world;
+    air_engine_world_init(&world);
+    assert_ok(air_fake_host_start(&world.host));
     for (unsigned i = 0; i < times; i++) {
         const struct air_fake_answer answer = {.path = "/",
             .skip = i == 0 ? at : 0,
@@ -181,7 +152,7 @@ static void play(size_t odd, unsigned at, unsigned times, bool is_after) {
             counts.requests, (int)world.host.transcript.size,
             (const char *)world.host.transcript.data);
     }
-    end(&world);
+    air_engine_world_deinit(&world);
 }
 
 static void serves_after_every_odd_answer_to_every_request(void **state) {

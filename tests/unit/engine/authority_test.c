@@ -12,48 +12,26 @@
 
 #include "src/base/memory.h"
 #include "src/engine/authority.h"
-#include "tests/support/fake_crypto.h"
-#include "tests/support/fake_host.h"
-#include "tests/support/memory_storage.h"
 #include "tests/support/test.h"
+#include "tests/unit/engine/world.h"
 
 #define URL "https://ca.test/dir"
 #define MINUTE_MS INT64_C(60000)
 #define DAY_MS INT64_C(86400000)
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-struct world {
-    struct air_crypto *crypto;
-    struct air_storage *storage;
-    struct air_fake_host host;
-    struct air_fake_ca *ca;
-};
-
-static struct world world;
+static struct air_engine_world world;
 
 static int begin(void **state) {
     (void)state;
-    world = (struct world){.crypto = air_fake_crypto_new(1), .storage = air_memory_storage_new()};
-    air_fake_host_init(&world.host, world.crypto, world.storage);
-    const struct air_fake_ca_config config = {.host = "ca.test",
-        .seed = 1,
-        .lifetime_ms = 90 * DAY_MS,
-        .has_terms = true,
-        .validate = air_fake_host_validate,
-        .context = &world.host};
-    world.ca = air_fake_ca_new(world.crypto, &config);
-    world.host.cas[0] = world.ca;
+    air_engine_world_init(&world);
     assert_ok(air_fake_host_start(&world.host));
     return 0;
 }
 
 static int end(void **state) {
     (void)state;
-    air_fake_host_deinit(&world.host);
-    air_fake_ca_free(world.ca);
-    air_memory_storage_free(world.storage);
-    assert_int_equal(air_fake_crypto_keys_count(world.crypto), 0);
-    air_fake_crypto_free(world.crypto);
+    air_engine_world_deinit(&world);
     return air_memory_live() == 0 ? 0 : -1;
 }
 
@@ -88,11 +66,7 @@ static void issue(void) {
 }
 
 static void restart(void) {
-    struct air_storage *left = air_memory_storage_copy(world.storage);
-    air_fake_host_kill(&world.host);
-    air_memory_storage_free(world.storage);
-    world.storage = left;
-    world.host.storage = left;
+    air_engine_world_kill(&world);
     assert_ok(air_fake_host_start(&world.host));
 }
 
@@ -280,7 +254,7 @@ static void the_account_is_found_again_after_a_restart(void **state) {
     assert_ok(air_engine_certificate_renew(world.host.engine, SPAN("example.net")));
     air_fake_host_pass(&world.host, MINUTE_MS);
     assert_int_equal(world.host.served_generation, 2);
-    assert_int_equal(air_fake_ca_counts(world.ca).accounts, 1);
+    assert_int_equal(air_fake_ca_counts(world.host.cas[0]).accounts, 1);
 }
 
 /* Renew on what is stored; the account must be the one that there was. */
@@ -291,7 +265,7 @@ static void renews_with_the_same_account(void) {
     assert_ok(air_engine_certificate_renew(world.host.engine, SPAN("example.net")));
     air_fake_host_pass(&world.host, MINUTE_MS);
     assert_int_equal(world.host.served_generation, 2);
-    assert_int_equal(air_fake_ca_counts(world.ca).accounts, 1);
+    assert_int_equal(air_fake_ca_counts(world.host.cas[0]).accounts, 1);
 }
 
 static void a_damaged_account_is_looked_up_by_its_key(void **state) {
@@ -325,7 +299,7 @@ static void a_damaged_key_is_never_replaced(void **state) {
         assert_true(
             air_span_starts_with(status.last_error, "the stored account key cannot be used"));
         assert_int_equal(status.generation, 1);
-        assert_int_equal(air_fake_ca_counts(world.ca).accounts, 1);
+        assert_int_equal(air_fake_ca_counts(world.host.cas[0]).accounts, 1);
         char path[300];
         struct air_buffer value;
         uint64_t version = 0;
@@ -390,12 +364,12 @@ static void a_ca_that_wants_a_binding_is_not_asked_for_an_account(void **state) 
             "{\"newNonce\":\"https://ca.test/nonce\",\"newAccount\":\"https://ca.test/account\","
             "\"newOrder\":\"https://ca.test/new-order\","
             "\"meta\":{\"externalAccountRequired\":true}}"};
-    air_fake_ca_answer(world.ca, &answer);
+    air_fake_ca_answer(world.host.cas[0], &answer);
     const struct air_authority_spec spec = usual_spec();
     assert_ok(set(&spec));
     ask();
     air_fake_host_pass(&world.host, MINUTE_MS);
-    assert_int_equal(air_fake_ca_counts(world.ca).requests, 1);
+    assert_int_equal(air_fake_ca_counts(world.host.cas[0]).requests, 1);
     fails_with("the CA wants an external account binding: give its key id and key");
 }
 
@@ -406,7 +380,7 @@ static void an_account_on_another_host_is_refused(void **state) {
         .header_name = "location",
         .header_value = "https://evil.test/account/1",
         .body = "{}"};
-    air_fake_ca_answer(world.ca, &answer);
+    air_fake_ca_answer(world.host.cas[0], &answer);
     const struct air_authority_spec spec = usual_spec();
     assert_ok(set(&spec));
     ask();
@@ -419,14 +393,14 @@ static void an_account_on_another_host_is_refused(void **state) {
 static void a_directory_is_fetched_anew_after_a_day(void **state) {
     (void)state;
     issue();
-    const size_t before = air_fake_ca_counts(world.ca).requests;
+    const size_t before = air_fake_ca_counts(world.host.cas[0]).requests;
     assert_ok(air_engine_certificate_renew(world.host.engine, SPAN("example.net")));
     air_fake_host_pass(&world.host, MINUTE_MS);
-    const size_t young = air_fake_ca_counts(world.ca).requests - before;
+    const size_t young = air_fake_ca_counts(world.host.cas[0]).requests - before;
     air_fake_host_pass(&world.host, 2 * DAY_MS);
     assert_ok(air_engine_certificate_renew(world.host.engine, SPAN("example.net")));
     air_fake_host_pass(&world.host, MINUTE_MS);
-    const size_t old = air_fake_ca_counts(world.ca).requests - before - young;
+    const size_t old = air_fake_ca_counts(world.host.cas[0]).requests - before - young;
     assert_int_equal(world.host.served_generation, 3);
     assert_int_equal(old, young + 2); /* the directory, and a nonce, as the old ones are too old */
 }

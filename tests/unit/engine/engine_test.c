@@ -8,80 +8,49 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/fake_crypto.h"
-#include "tests/support/fake_host.h"
-#include "tests/support/memory_storage.h"
 #include "tests/support/test.h"
+#include "tests/unit/engine/world.h"
 
 #define DAY_MS INT64_C(86400000)
 
-struct world {
-    struct air_crypto *crypto;
-    struct air_storage *storage;
-    struct air_fake_host host;
-};
-
-static struct air_fake_ca *new_ca(struct world *world, const char *name, uint64_t seed) {
-    const struct air_fake_ca_config config = {.host = name,
-        .seed = seed,
-        .lifetime_ms = 90 * DAY_MS,
-        .has_terms = true,
-        .validate = air_fake_host_validate,
-        .context = &world->host};
-    return air_fake_ca_new(world->crypto, &config);
-}
-
 static int begin(void **state) {
-    static struct world world;
-    world.crypto = air_fake_crypto_new(1);
-    world.storage = air_memory_storage_new();
-    air_fake_host_init(&world.host, world.crypto, world.storage);
-    world.host.cas[0] = new_ca(&world, "ca.test", 1);
+    static struct air_engine_world world;
+    air_engine_world_init(&world);
     assert_ok(air_fake_host_start(&world.host));
     *state = &world;
     return 0;
 }
 
 static int end(void **state) {
-    struct world *world = *state;
-    air_fake_host_deinit(&world->host);
-    air_fake_ca_free(world->host.cas[0]);
-    air_fake_ca_free(world->host.cas[1]);
-    air_memory_storage_free(world->storage);
-    assert_int_equal(air_fake_crypto_keys_count(world->crypto), 0);
-    air_fake_crypto_free(world->crypto);
+    air_engine_world_deinit(*state);
     return 0;
 }
 
-static void restart(struct world *world) {
-    struct air_storage *left = air_memory_storage_copy(world->storage);
-    air_fake_host_kill(&world->host);
-    air_memory_storage_free(world->storage);
-    world->storage = left;
-    world->host.storage = left;
+static void restart(struct air_engine_world *world) {
+    air_engine_world_kill(world);
     assert_ok(air_fake_host_start(&world->host));
 }
 
-static void issue(struct world *world) {
+static void issue(struct air_engine_world *world) {
     assert_ok(air_fake_host_add(&world->host, "example.net", NULL, 0));
     air_fake_host_pass(&world->host, 60000);
     assert_int_equal(world->host.served_generation, 1);
 }
 
-static void put(struct world *world, const char *path, const char *value) {
+static void put(struct air_engine_world *world, const char *path, const char *value) {
     const struct air_put change = {.path = air_span_text(path), .value = air_span_text(value)};
     const struct air_guard guard = {0};
     assert_ok(world->storage->write(world->storage->self, &guard, &change, 1));
 }
 
-static struct air_status status_of(struct world *world, size_t index) {
+static struct air_status status_of(struct air_engine_world *world, size_t index) {
     struct air_status status;
     assert_ok(air_engine_status(world->host.engine, index, &status));
     return status;
 }
 
 static void orders_nothing_while_a_valid_certificate_is_stored(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     issue(world);
     const size_t requests = air_fake_ca_counts(world->host.cas[0]).requests;
     for (int i = 0; i < 20; i++) { /* R-C4: restart loops */
@@ -94,10 +63,10 @@ static void orders_nothing_while_a_valid_certificate_is_stored(void **state) {
 }
 
 static void orders_at_once_when_the_ca_changes_and_serves_the_old_one_meanwhile(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     issue(world);
     world->host.cas[1] = world->host.cas[0];
-    world->host.cas[0] = new_ca(world, "other.test", 2);
+    world->host.cas[0] = air_engine_world_ca(world, "other.test", 2);
     restart(world);
     assert_ok(air_fake_host_add(&world->host, "example.net", NULL, 0));
     air_fake_host_run(&world->host);
@@ -110,7 +79,7 @@ static void orders_at_once_when_the_ca_changes_and_serves_the_old_one_meanwhile(
 }
 
 static void orders_at_once_when_names_change(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     issue(world);
     const air_span names[] = {SPAN("example.net"), SPAN("WWW.example.net.")};
     const struct air_certificate_spec spec = {.size = sizeof spec,
@@ -126,7 +95,7 @@ static void orders_at_once_when_names_change(void **state) {
 }
 
 static void leaves_an_unchanged_certificate_at_its_work(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     assert_ok(air_fake_host_add(&world->host, "example.net", NULL, 0));
     air_fake_host_run(&world->host);
     assert_ok(air_fake_host_add(&world->host, "example.net", NULL, 0));
@@ -136,7 +105,7 @@ static void leaves_an_unchanged_certificate_at_its_work(void **state) {
 }
 
 static void withdraws_and_unlocks_when_removed_in_the_middle(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     assert_ok(air_fake_host_add(&world->host, "example.net", NULL, 0));
     air_fake_host_run(&world->host);
     assert_int_equal(world->host.published_count, 1);
@@ -152,7 +121,7 @@ static void withdraws_and_unlocks_when_removed_in_the_middle(void **state) {
 }
 
 static void reads_every_certificate_while_all_places_are_taken(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     for (unsigned i = 0; i < 60; i++) {
         char name[40];
         (void)snprintf(name, sizeof name, "n%u.example.net", i);
@@ -171,7 +140,7 @@ static void reads_every_certificate_while_all_places_are_taken(void **state) {
 }
 
 static void waits_while_another_process_is_ordering(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     struct air_storage *other = air_memory_storage_share(world->storage);
     uint64_t fence = 0;
     assert_ok(other->lock(other->self, SPAN("certificates/example.net/ecdsa-p256"), &fence));
@@ -186,7 +155,7 @@ static void waits_while_another_process_is_ordering(void **state) {
 }
 
 static void sends_nothing_but_the_directory_without_agreed_terms(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     const struct air_authority_spec authority = {
         .size = sizeof authority, .directory_url = SPAN("https://ca.test/dir")};
     const air_span names[] = {SPAN("example.net")};
@@ -203,7 +172,7 @@ static void sends_nothing_but_the_directory_without_agreed_terms(void **state) {
 }
 
 static void serves_an_older_generation_when_the_newest_is_damaged(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     issue(world);
     assert_ok(air_engine_certificate_renew(world->host.engine, SPAN("example.net")));
     air_fake_host_pass(&world->host, 60000);
@@ -220,7 +189,7 @@ static void serves_an_older_generation_when_the_newest_is_damaged(void **state) 
 static void serves_without_pointer_history_or_manifest(void **state) {
     static const char *const paths[] = {
         "current", "history.json", "order.json", "generations/000001/manifest.json"};
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     issue(world);
     const size_t orders = air_fake_ca_counts(world->host.cas[0]).orders;
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) { /* R-D3 */
@@ -237,7 +206,7 @@ static void serves_without_pointer_history_or_manifest(void **state) {
 }
 
 static void orders_anew_when_no_stored_pair_can_be_served(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     issue(world);
     world->host.install_error = AIR_ERR_BAD_CERTIFICATE; /* the key is not the chain's */
     restart(world);
@@ -249,7 +218,7 @@ static void orders_anew_when_no_stored_pair_can_be_served(void **state) {
 }
 
 static void orders_nothing_while_storage_fails(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     air_memory_storage_stop_at_put(world->storage, 1, AIR_ERR_STORAGE);
     assert_ok(air_fake_host_add(&world->host, "example.net", NULL, 0));
     air_fake_host_pass(&world->host, 10 * 60000);
@@ -261,7 +230,7 @@ static void orders_nothing_while_storage_fails(void **state) {
 }
 
 static void renews_in_time_and_tells_before_the_end(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     issue(world);
     air_fake_host_pass(&world->host, 50 * DAY_MS);
     assert_int_equal(world->host.served_generation, 1);
@@ -279,7 +248,7 @@ static void renews_in_time_and_tells_before_the_end(void **state) {
 }
 
 static void tries_twice_a_day_for_a_dead_name_and_no_more_after_years(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     air_fake_ca_settings(world->host.cas[0])->validate = NULL;
     air_fake_ca_settings(world->host.cas[0])->lifetime_ms = -DAY_MS; /* never acceptable */
     assert_ok(air_fake_host_add(&world->host, "example.net", NULL, 0));
@@ -291,10 +260,10 @@ static void tries_twice_a_day_for_a_dead_name_and_no_more_after_years(void **sta
 }
 
 static void registers_again_once_when_the_ca_has_lost_the_account(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     issue(world);
     air_fake_ca_free(world->host.cas[0]);
-    world->host.cas[0] = new_ca(world, "ca.test", 9); /* it knows nobody */
+    world->host.cas[0] = air_engine_world_ca(world, "ca.test", 9); /* it knows nobody */
     assert_ok(air_engine_certificate_renew(world->host.engine, SPAN("example.net")));
     air_fake_host_pass(&world->host, 10 * 60000);
     assert_int_equal(air_fake_ca_counts(world->host.cas[0]).accounts, 1);
@@ -303,7 +272,7 @@ static void registers_again_once_when_the_ca_has_lost_the_account(void **state) 
 }
 
 static void keeps_pauses_when_the_clock_is_set_back(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     issue(world);
     struct air_fake_ca *ca = world->host.cas[0];
     world->host.cas[0] = NULL;
@@ -339,7 +308,7 @@ static void follows_no_url_to_another_host(void **state) {
             .status = 200,
             .body = "{\"status\":\"valid\",\"certificate\":\"http://ca.test/cert/1\"}"},
     };
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         air_fake_ca_answer(world->host.cas[0], &answers[i]); /* R-A3 */
     }
@@ -352,7 +321,7 @@ static void follows_no_url_to_another_host(void **state) {
 }
 
 static void ignores_results_that_come_late_or_twice(void **state) {
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     const struct air_action *action = NULL;
     const struct air_result result = {.error = AIR_ERR_TIMEOUT};
     assert_ok(air_fake_host_add(&world->host, "example.net", NULL, 0));
@@ -374,7 +343,7 @@ static void orders_key_types_in_turn_however_slow_storage_is(void **state) {
     const struct air_record records[] = {
         {.error = AIR_ERR_NOT_FOUND}, {.error = AIR_ERR_NOT_FOUND}, {.error = AIR_ERR_NOT_FOUND}};
     const struct air_result nothing = {.read = {.records = records, .records_count = 3}};
-    struct world *world = *state;
+    struct air_engine_world *world = *state;
     struct air_buffer *transcript = &world->host.transcript;
     const struct air_action *action = NULL;
     assert_ok(air_fake_host_add(&world->host, "example.net", types, 2));

@@ -9,17 +9,13 @@
 #include <string.h>
 
 #include "src/base/memory.h"
-#include "tests/support/fake_crypto.h"
-#include "tests/support/fake_host.h"
-#include "tests/support/memory_storage.h"
 #include "tests/support/test.h"
+#include "tests/unit/engine/world.h"
 
 #define URL "https://ca.test/dir"
 
 struct world {
-    struct air_crypto *crypto;
-    struct air_storage *storage;
-    struct air_fake_host host;
+    struct air_engine_world around;
     struct air_buffer pem; /* a P-256 key */
     struct air_buffer other_pem;
 };
@@ -27,25 +23,15 @@ struct world {
 static void make_key(struct world *world, enum air_key_type type, struct air_buffer *pem) {
     uint64_t key = 0;
     air_buffer_init(pem, AIR_KEY_PEM_SIZE_MAX);
-    assert_ok(world->crypto->key_generate_slow(world->crypto->self, type, &key));
-    assert_ok(world->crypto->key_export(world->crypto->self, key, pem));
-    world->crypto->key_free(world->crypto->self, key);
+    assert_ok(world->around.crypto->key_generate_slow(world->around.crypto->self, type, &key));
+    assert_ok(world->around.crypto->key_export(world->around.crypto->self, key, pem));
+    world->around.crypto->key_free(world->around.crypto->self, key);
 }
 
 static int begin(void **state) {
     static struct world world;
-    memset(&world, 0, sizeof world);
-    world.crypto = air_fake_crypto_new(1);
-    world.storage = air_memory_storage_new();
-    air_fake_host_init(&world.host, world.crypto, world.storage);
-    const struct air_fake_ca_config config = {.host = "ca.test",
-        .seed = 1,
-        .lifetime_ms = INT64_C(90) * 86400000,
-        .has_terms = true,
-        .validate = air_fake_host_validate,
-        .context = &world.host};
-    world.host.cas[0] = air_fake_ca_new(world.crypto, &config);
-    assert_ok(air_fake_host_start(&world.host));
+    air_engine_world_init(&world.around);
+    assert_ok(air_fake_host_start(&world.around.host));
     make_key(&world, AIR_KEY_ECDSA_P256, &world.pem);
     make_key(&world, AIR_KEY_RSA_2048, &world.other_pem);
     *state = &world;
@@ -56,11 +42,7 @@ static int end(void **state) {
     struct world *world = *state;
     air_buffer_deinit(&world->pem);
     air_buffer_deinit(&world->other_pem);
-    air_fake_host_deinit(&world->host);
-    air_fake_ca_free(world->host.cas[0]);
-    air_memory_storage_free(world->storage);
-    assert_int_equal(air_fake_crypto_keys_count(world->crypto), 0);
-    air_fake_crypto_free(world->crypto);
+    air_engine_world_deinit(&world->around);
     return 0;
 }
 
@@ -70,7 +52,7 @@ static enum air_error set_authority(struct world *world, const char *account, ai
         .account = air_span_text(account),
         .account_key = key,
         .terms_agreed = true};
-    return air_engine_authority_set(world->host.engine, &spec);
+    return air_engine_authority_set(world->around.host.engine, &spec);
 }
 
 static enum air_error set_certificate(struct world *world, const char *account,
@@ -84,14 +66,15 @@ static enum air_error set_certificate(struct world *world, const char *account,
         .keys = &key,
         .directory_url = SPAN(URL),
         .account = air_span_text(account)};
-    return air_engine_certificate_set(world->host.engine, &spec, reason);
+    return air_engine_certificate_set(world->around.host.engine, &spec, reason);
 }
 
 static void expect_record(struct world *world, const char *path, air_span value) {
     struct air_buffer out;
     uint64_t version = 0;
     air_buffer_init(&out, AIR_STORAGE_VALUE_SIZE_MAX);
-    assert_ok(world->storage->read(world->storage->self, air_span_text(path), &out, &version));
+    assert_ok(world->around.storage->read(
+        world->around.storage->self, air_span_text(path), &out, &version));
     assert_true(air_span_equal(air_buffer_span(&out), value));
     air_buffer_deinit(&out);
 }
@@ -101,12 +84,12 @@ static void orders_every_generation_with_the_given_key(void **state) {
     const air_span key = air_buffer_span(&world->pem);
     assert_ok(set_authority(world, "", SPAN("")));
     assert_ok(set_certificate(world, "", AIR_KEY_ECDSA_P256, key, NULL));
-    air_fake_host_pass(&world->host, 60000);
-    assert_int_equal(world->host.served_generation, 1);
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(world->around.host.served_generation, 1);
     expect_record(world, "certificates/example.net/ecdsa-p256/generations/000001/key.pem", key);
-    assert_ok(air_engine_certificate_renew(world->host.engine, SPAN("example.net")));
-    air_fake_host_pass(&world->host, 60000);
-    assert_int_equal(world->host.served_generation, 2);
+    assert_ok(air_engine_certificate_renew(world->around.host.engine, SPAN("example.net")));
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(world->around.host.served_generation, 2);
     expect_record(world, "certificates/example.net/ecdsa-p256/generations/000002/key.pem", key);
 }
 
@@ -114,8 +97,8 @@ static void makes_a_key_where_none_is_given(void **state) {
     struct world *world = *state;
     assert_ok(set_authority(world, "", SPAN("")));
     assert_ok(set_certificate(world, "", AIR_KEY_ECDSA_P256, SPAN(""), NULL));
-    air_fake_host_pass(&world->host, 60000);
-    assert_int_equal(world->host.served_generation, 1);
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(world->around.host.served_generation, 1);
 }
 
 static void refuses_given_keys_before_it_orders(void **state) {
@@ -133,9 +116,9 @@ static void refuses_given_keys_before_it_orders(void **state) {
     assert_int_equal(
         set_certificate(world, "", AIR_KEY_ECDSA_P256, SPAN("no key"), NULL), AIR_ERR_MALFORMED);
     air_buffer_deinit(&reason);
-    assert_int_equal(air_engine_lineages_count(world->host.engine), 0);
-    air_fake_host_pass(&world->host, 60000);
-    assert_int_equal(air_fake_ca_counts(world->host.cas[0]).requests, 0);
+    assert_int_equal(air_engine_lineages_count(world->around.host.engine), 0);
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(air_fake_ca_counts(world->around.host.cas[0]).requests, 0);
 }
 
 /* Where the only account but the usual one is. */
@@ -154,18 +137,18 @@ static void uses_and_stores_the_given_account_key(void **state) {
     air_buffer_init(&path, AIR_STORAGE_PATH_SIZE_MAX);
     assert_ok(set_authority(world, "mine", air_buffer_span(&world->other_pem)));
     assert_ok(set_certificate(world, "mine", AIR_KEY_ECDSA_P256, SPAN(""), NULL));
-    air_fake_host_pass(&world->host, 60000);
-    assert_int_equal(world->host.served_generation, 1);
-    assert_ok(world->storage->list(
-        world->storage->self, SPAN("accounts"), SPAN(""), keep_segment, &path));
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(world->around.host.served_generation, 1);
+    assert_ok(world->around.storage->list(
+        world->around.storage->self, SPAN("accounts"), SPAN(""), keep_segment, &path));
     assert_non_null(strstr((const char *)path.data, "-mine/key.pem"));
     expect_record(world, (const char *)path.data, air_buffer_span(&world->other_pem));
 
     /* Once it is stored, another one does not take its place. */
     assert_ok(set_authority(world, "mine", air_buffer_span(&world->pem)));
-    assert_ok(air_engine_certificate_renew(world->host.engine, SPAN("example.net")));
-    air_fake_host_pass(&world->host, 60000);
-    assert_int_equal(world->host.served_generation, 2);
+    assert_ok(air_engine_certificate_renew(world->around.host.engine, SPAN("example.net")));
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(world->around.host.served_generation, 2);
     expect_record(world, (const char *)path.data, air_buffer_span(&world->other_pem));
     air_buffer_deinit(&path);
 }
@@ -179,15 +162,15 @@ static void keeps_accounts_at_one_ca_apart(void **state) {
     assert_int_equal(
         set_certificate(world, "three", AIR_KEY_ECDSA_P256, SPAN(""), NULL), AIR_ERR_NOT_FOUND);
     assert_ok(set_certificate(world, "one", AIR_KEY_ECDSA_P256, SPAN(""), NULL));
-    air_fake_host_pass(&world->host, 60000);
+    air_fake_host_pass(&world->around.host, 60000);
     /* Another account is no other certificate: it counts from the next order on. */
     assert_ok(set_certificate(world, "two", AIR_KEY_ECDSA_P256, SPAN(""), NULL));
-    air_fake_host_pass(&world->host, 60000);
-    assert_int_equal(world->host.served_generation, 1);
-    assert_ok(air_engine_certificate_renew(world->host.engine, SPAN("example.net")));
-    air_fake_host_pass(&world->host, 60000);
-    assert_int_equal(world->host.served_generation, 2);
-    assert_int_equal(air_fake_ca_counts(world->host.cas[0]).accounts, 2);
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(world->around.host.served_generation, 1);
+    assert_ok(air_engine_certificate_renew(world->around.host.engine, SPAN("example.net")));
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(world->around.host.served_generation, 2);
+    assert_int_equal(air_fake_ca_counts(world->around.host.cas[0]).accounts, 2);
 }
 
 static void refuses_account_names_and_keys_that_cannot_be(void **state) {
@@ -220,8 +203,8 @@ static void asks_again_for_memory(void **state) {
         assert_true(n < 1000);
     }
     assert_true(air_memory_live() > live);
-    air_fake_host_pass(&world->host, 60000);
-    assert_int_equal(world->host.served_generation, 1);
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(world->around.host.served_generation, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

@@ -7,45 +7,24 @@
 
 #include <string.h>
 
-#include "tests/support/fake_crypto.h"
-#include "tests/support/fake_host.h"
-#include "tests/support/memory_storage.h"
 #include "tests/support/test.h"
+#include "tests/unit/engine/world.h"
 
 #define MINUTE_MS INT64_C(60000)
 #define DAY_MS INT64_C(86400000)
 
-struct world {
-    struct air_crypto *crypto;
-    struct air_storage *storage;
-    struct air_fake_host host;
-    struct air_fake_ca *ca;
-};
-
-static struct world world;
+static struct air_engine_world world;
 
 static int begin(void **state) {
     (void)state;
-    world = (struct world){.crypto = air_fake_crypto_new(1), .storage = air_memory_storage_new()};
-    air_fake_host_init(&world.host, world.crypto, world.storage);
-    const struct air_fake_ca_config config = {.host = "ca.test",
-        .seed = 1,
-        .lifetime_ms = 90 * DAY_MS,
-        .has_terms = true,
-        .validate = air_fake_host_validate,
-        .context = &world.host};
-    world.ca = air_fake_ca_new(world.crypto, &config);
-    world.host.cas[0] = world.ca;
+    air_engine_world_init(&world);
     assert_ok(air_fake_host_start(&world.host));
     return 0;
 }
 
 static int end(void **state) {
     (void)state;
-    air_fake_host_deinit(&world.host);
-    air_fake_ca_free(world.ca);
-    air_memory_storage_free(world.storage);
-    air_fake_crypto_free(world.crypto);
+    air_engine_world_deinit(&world);
     return 0;
 }
 
@@ -110,7 +89,7 @@ static void shows_why_and_how_long_it_waits_after_a_failure(void **state) {
         .status = 403,
         .body = "{\"type\":\"urn:ietf:params:acme:error:rejectedIdentifier\","
                 "\"detail\":\"not \\u001b[1mhere\"}"};
-    air_fake_ca_answer(world.ca, &answer);
+    air_fake_ca_answer(world.host.cas[0], &answer);
     assert_ok(air_fake_host_add(&world.host, "example.net", NULL, 0));
     air_fake_host_pass(&world.host, MINUTE_MS);
     struct air_status status = look(0);

@@ -10,10 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/fake_crypto.h"
-#include "tests/support/fake_host.h"
-#include "tests/support/memory_storage.h"
 #include "tests/support/test.h"
+#include "tests/unit/engine/world.h"
 
 #define MINUTE_MS INT64_C(60000)
 #define HOUR_MS (60 * MINUTE_MS)
@@ -21,48 +19,24 @@
 #define LINEAGE "certificates/example.net/ecdsa-p256"
 #define FINALIZE "/order/1/finalize"
 
-struct world {
-    struct air_crypto *crypto;
-    struct air_storage *storage;
-    struct air_fake_host host;
-    struct air_fake_ca *ca;
-};
-
-static struct world world;
+static struct air_engine_world world;
 
 static int begin(void **state) {
     (void)state;
-    world = (struct world){.crypto = air_fake_crypto_new(1), .storage = air_memory_storage_new()};
-    air_fake_host_init(&world.host, world.crypto, world.storage);
-    const struct air_fake_ca_config config = {.host = "ca.test",
-        .seed = 1,
-        .lifetime_ms = 90 * DAY_MS,
-        .has_terms = true,
-        .validate = air_fake_host_validate,
-        .context = &world.host};
-    world.ca = air_fake_ca_new(world.crypto, &config);
-    world.host.cas[0] = world.ca;
+    air_engine_world_init(&world);
     assert_ok(air_fake_host_start(&world.host));
     return 0;
 }
 
 static int end(void **state) {
     (void)state;
-    air_fake_host_deinit(&world.host);
-    air_fake_ca_free(world.ca);
-    air_memory_storage_free(world.storage);
-    assert_int_equal(air_fake_crypto_keys_count(world.crypto), 0);
-    air_fake_crypto_free(world.crypto);
+    air_engine_world_deinit(&world);
     return 0;
 }
 
 /* Another process on what is stored: locks of the first are gone. */
 static void restart(void) {
-    struct air_storage *left = air_memory_storage_copy(world.storage);
-    air_fake_host_kill(&world.host);
-    air_memory_storage_free(world.storage);
-    world.storage = left;
-    world.host.storage = left;
+    air_engine_world_kill(&world);
     assert_ok(air_fake_host_start(&world.host));
 }
 
@@ -82,7 +56,7 @@ static void serves_within(air_time_ms span_ms, uint32_t generation) {
 static void answers(const char *path, bool is_after, uint32_t status, const char *body) {
     const struct air_fake_answer answer = {
         .path = path, .is_after = is_after, .status = status, .body = body};
-    air_fake_ca_answer(world.ca, &answer);
+    air_fake_ca_answer(world.host.cas[0], &answer);
 }
 
 static bool is_stored(const char *path) {
@@ -97,13 +71,13 @@ static bool is_stored(const char *path) {
 
 static void finalize_may_show_an_order_that_lags_behind(void **state) {
     (void)state;
-    air_fake_ca_settings(world.ca)->is_ready_at_once = true;
+    air_fake_ca_settings(world.host.cas[0])->is_ready_at_once = true;
     answers(FINALIZE, true, 200,
         "{\"status\":\"pending\",\"authorizations\":[\"https://ca.test/authz/1/0\"],"
         "\"finalize\":\"https://ca.test/order/1/finalize\"}");
     add();
     serves_within(MINUTE_MS, 1);
-    assert_int_equal(air_fake_ca_counts(world.ca).finalized, 1);
+    assert_int_equal(air_fake_ca_counts(world.host.cas[0]).finalized, 1);
 }
 
 static void finalize_may_show_an_order_that_is_ready_still(void **state) {
@@ -112,21 +86,21 @@ static void finalize_may_show_an_order_that_is_ready_still(void **state) {
         "{\"status\":\"ready\",\"finalize\":\"https://ca.test/order/1/finalize\"}");
     add();
     serves_within(MINUTE_MS, 1);
-    assert_int_equal(air_fake_ca_counts(world.ca).orders, 1);
+    assert_int_equal(air_fake_ca_counts(world.host.cas[0]).orders, 1);
 }
 
 static void a_finalize_that_never_gets_through_is_not_sent_in_a_circle(void **state) {
     (void)state;
     const struct air_fake_answer answer = {.path = FINALIZE, .error = AIR_ERR_NETWORK};
     for (int i = 0; i < AIR_FAKE_SCRIPT_MAX; i++) {
-        air_fake_ca_answer(world.ca, &answer);
+        air_fake_ca_answer(world.host.cas[0], &answer);
     }
     add();
     air_fake_host_pass(&world.host, 10000);
-    assert_in_range(air_fake_ca_counts(world.ca).requests, 8, 30);
+    assert_in_range(air_fake_ca_counts(world.host.cas[0]).requests, 8, 30);
     serves_within(HOUR_MS, 1);
-    assert_int_equal(air_fake_ca_counts(world.ca).orders, 1);
-    assert_in_range(air_fake_ca_counts(world.ca).requests, 8, 100);
+    assert_int_equal(air_fake_ca_counts(world.host.cas[0]).orders, 1);
+    assert_in_range(air_fake_ca_counts(world.host.cas[0]).requests, 8, 100);
 }
 
 static void an_order_that_cannot_be_read_for_ever_is_given_up(void **state) {
@@ -136,7 +110,7 @@ static void an_order_that_cannot_be_read_for_ever_is_given_up(void **state) {
     }
     add();
     serves_within(3 * HOUR_MS, 1);
-    assert_int_equal(air_fake_ca_counts(world.ca).orders, 2);
+    assert_int_equal(air_fake_ca_counts(world.host.cas[0]).orders, 2);
 }
 
 static void a_sibling_waits_no_longer_than_the_lock_that_held_both(void **state) {
@@ -252,17 +226,17 @@ static enum air_error read_badly(
 
 static void an_order_outlives_a_storage_that_cannot_read_its_key_now(void **state) {
     (void)state;
-    air_fake_ca_settings(world.ca)->validation_polls = 1000;
+    air_fake_ca_settings(world.host.cas[0])->validation_polls = 1000;
     add();
     air_fake_host_pass(&world.host, 5000);
-    air_fake_ca_settings(world.ca)->validation_polls = 0;
+    air_fake_ca_settings(world.host.cas[0])->validation_polls = 0;
     restart();
     read_truly = world.storage->read;
     world.storage->read = read_badly;
     reads_failing = 1;
     add();
     serves_within(10 * MINUTE_MS, 1);
-    assert_int_equal(air_fake_ca_counts(world.ca).orders, 1);
+    assert_int_equal(air_fake_ca_counts(world.host.cas[0]).orders, 1);
     world.storage->read = read_truly;
 }
 
@@ -280,7 +254,7 @@ static void what_was_committed_before_a_crash_is_settled_after_it(void **state) 
     assert_false(is_stored(LINEAGE "/order.json"));
     assert_true(is_stored("live/example.net/ecdsa-p256/fullchain.pem"));
     assert_int_equal(world.host.events_count[AIR_EVENT_ATTEMPT_FAILED], 0);
-    assert_int_equal(air_fake_ca_counts(world.ca).orders, 1);
+    assert_int_equal(air_fake_ca_counts(world.host.cas[0]).orders, 1);
     serves_within(70 * DAY_MS, 2);
     assert_int_equal(world.host.events_count[AIR_EVENT_ATTEMPT_FAILED], 0);
 }
