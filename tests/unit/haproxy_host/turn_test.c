@@ -109,19 +109,24 @@ static void makes_an_rsa_key_in_several_turns(void **state) {
     air_test_world_deinit(&world);
 }
 
+/* A world in which a key of an order is being made. */
+static void begin_key(struct air_test_world *world, char id[AIR_HAPROXY_ID_SIZE]) {
+    struct air_refusal refusal = {0};
+    air_test_world_init(world);
+    assert_ok(air_test_world_start(world));
+    assert_ok(air_test_world_order(
+        world, "a.test", AIR_KEY_RSA_4096, air_span_of(NULL, 0), id, &refusal));
+    for (size_t i = 0; slice_of(world->haproxy, AIR_ACTION_GENERATE_KEY) == NULL; i++) {
+        assert_true(i < 10000);
+        (void)air_test_world_turn(world);
+    }
+}
+
 static void ends_a_key_that_nobody_wants_any_more(void **state) {
     (void)state;
     struct air_test_world world;
-    struct air_refusal refusal = {0};
     char id[AIR_HAPROXY_ID_SIZE];
-    air_test_world_init(&world);
-    assert_ok(air_test_world_start(&world));
-    assert_ok(air_test_world_order(
-        &world, "a.test", AIR_KEY_RSA_4096, air_span_of(NULL, 0), id, &refusal));
-    for (size_t i = 0; slice_of(world.haproxy, AIR_ACTION_GENERATE_KEY) == NULL; i++) {
-        assert_true(i < 10000);
-        (void)air_test_world_turn(&world);
-    }
+    begin_key(&world, id);
     assert_ok(air_engine_certificate_remove(world.haproxy->engine, air_span_text(id)));
     while (air_test_world_turn(&world)) {
     }
@@ -133,16 +138,8 @@ static void ends_a_key_that_nobody_wants_any_more(void **state) {
 static void frees_a_key_that_is_half_made(void **state) {
     (void)state;
     struct air_test_world world;
-    struct air_refusal refusal = {0};
     char id[AIR_HAPROXY_ID_SIZE];
-    air_test_world_init(&world);
-    assert_ok(air_test_world_start(&world));
-    assert_ok(air_test_world_order(
-        &world, "a.test", AIR_KEY_RSA_4096, air_span_of(NULL, 0), id, &refusal));
-    for (size_t i = 0; slice_of(world.haproxy, AIR_ACTION_GENERATE_KEY) == NULL; i++) {
-        assert_true(i < 10000);
-        (void)air_test_world_turn(&world);
-    }
+    begin_key(&world, id);
     (void)air_test_world_turn(&world);
     air_test_world_stop(&world);
     air_test_world_deinit(&world);

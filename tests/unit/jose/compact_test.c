@@ -9,77 +9,55 @@
 #include <string.h>
 
 #include "src/base/base64url.h"
-#include "src/base/memory.h"
 #include "tests/support/allocation.h"
-#include "tests/support/fake_crypto.h"
 #include "tests/support/test.h"
+#include "tests/unit/jose/signer.h"
 #include "thinair/jose.h"
 
 #define HEADER "{\"typ\":\"JWT\",\"alg\":\"ES256\",\"kid\":\"1\"}"
 #define PAYLOAD "{\"iss\":\"joe\"}"
 
-struct fixture {
-    struct air_crypto *crypto;
-    uint64_t key;
-    struct air_public_key public_key;
-};
-
-static int set_up(void **state) {
-    static struct fixture fixture;
-    fixture.crypto = air_fake_crypto_new(42);
-    assert_ok(fixture.crypto->key_generate(fixture.crypto->self, AIR_KEY_ECDSA_P256, &fixture.key));
-    assert_ok(fixture.crypto->key_public(fixture.crypto->self, fixture.key, &fixture.public_key));
-    *state = &fixture;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *fixture = *state;
-    air_fake_crypto_free(fixture->crypto);
-    return air_memory_live() == 0 ? 0 : -1;
-}
-
-/* Append the compact JWS of a signing input by the fixture's key. */
+/* Append the compact JWS of a signing input by the signer's key. */
 static enum air_error sign_input(
-    const struct fixture *fixture, air_span input, struct air_buffer *out) {
+    const struct air_signer *signer, air_span input, struct air_buffer *out) {
     uint8_t signature[AIR_SIGNATURE_SIZE_MAX];
     size_t size = 0;
-    enum air_error error = fixture->crypto->key_sign(
-        fixture->crypto->self, fixture->key, AIR_ES256, input, signature, &size);
+    enum air_error error = signer->crypto->key_sign(
+        signer->crypto->self, signer->key, AIR_ES256, input, signature, &size);
     return error != AIR_OK ? error
                            : air_jws_assemble_compact(input, air_span_of(signature, size), out);
 }
 
 static enum air_error sign(
-    const struct fixture *fixture, air_span header, air_span payload, struct air_buffer *out) {
+    const struct air_signer *signer, air_span header, air_span payload, struct air_buffer *out) {
     struct air_buffer input;
     air_buffer_init(&input, AIR_JWS_SIZE_MAX);
     enum air_error error = air_jws_signing_input_own(AIR_ES256, header, payload, &input);
     if (error == AIR_OK) {
-        error = sign_input(fixture, air_buffer_span(&input), out);
+        error = sign_input(signer, air_buffer_span(&input), out);
     }
     air_buffer_deinit(&input);
     return error;
 }
 
 /* A compact JWS whose header and payload are any texts, signed all the same. */
-static void forge(const struct fixture *fixture, const char *header, const char *payload,
+static void forge(const struct air_signer *signer, const char *header, const char *payload,
     struct air_buffer *out) {
     struct air_buffer input;
     air_buffer_init(&input, AIR_JWS_SIZE_MAX);
     air_base64url_encode(air_span_text(header), &input);
     air_buffer_append_byte(&input, '.');
     assert_ok(air_buffer_append_text(&input, payload));
-    assert_ok(sign_input(fixture, air_buffer_span(&input), out));
+    assert_ok(sign_input(signer, air_buffer_span(&input), out));
     air_buffer_deinit(&input);
 }
 
-static void check_verdict(const struct fixture *fixture, air_span jws, enum air_error expected) {
+static void check_verdict(const struct air_signer *signer, air_span jws, enum air_error expected) {
     struct air_buffer payload;
     air_buffer_init(&payload, AIR_JWS_SIZE_MAX);
     air_buffer_append_text(&payload, "before");
     enum air_error error =
-        air_jws_verify_compact(fixture->crypto, &fixture->public_key, jws, &payload);
+        air_jws_verify_compact(signer->crypto, &signer->public_key, jws, &payload);
     if (error != expected || (error != AIR_OK && payload.size != 6)) {
         fail_msg("%.*s: %s", (int)jws.size, (const char *)jws.data, air_error_name(error));
     }
@@ -87,11 +65,11 @@ static void check_verdict(const struct fixture *fixture, air_span jws, enum air_
 }
 
 static void check_forged(
-    const struct fixture *fixture, const char *header, enum air_error expected) {
+    const struct air_signer *signer, const char *header, enum air_error expected) {
     struct air_buffer jws;
     air_buffer_init(&jws, 4096);
-    forge(fixture, header, "e30", &jws);
-    check_verdict(fixture, air_buffer_span(&jws), expected);
+    forge(signer, header, "e30", &jws);
+    check_verdict(signer, air_buffer_span(&jws), expected);
     air_buffer_deinit(&jws);
 }
 
@@ -137,16 +115,16 @@ static void signs_the_very_bytes_of_the_header(void **state) {
 }
 
 static void verifies_what_it_signed(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     static const char *const payloads[] = {PAYLOAD, "", "not JSON"};
     for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
         struct air_buffer jws;
         struct air_buffer payload;
         air_buffer_init(&jws, 4096);
         air_buffer_init(&payload, 4096);
-        assert_ok(sign(fixture, SPAN(HEADER), air_span_text(payloads[i]), &jws));
+        assert_ok(sign(signer, SPAN(HEADER), air_span_text(payloads[i]), &jws));
         assert_ok(air_jws_verify_compact(
-            fixture->crypto, &fixture->public_key, air_buffer_span(&jws), &payload));
+            signer->crypto, &signer->public_key, air_buffer_span(&jws), &payload));
         assert_span(air_buffer_span(&payload), payloads[i]);
         air_buffer_deinit(&payload);
         air_buffer_deinit(&jws);
@@ -201,8 +179,8 @@ static void refuses_to_assemble_half_an_input(void **state) {
 
 /* RFC 8725 sections 2.1 and 3.1: "none", and a public key taken for an HMAC secret. */
 static void refuses_any_algorithm_but_the_keys_own(void **state) {
-    struct fixture *fixture = *state;
-    check_forged(fixture, "{\"alg\":\"ES256\"}", AIR_OK);
+    struct air_signer *signer = *state;
+    check_forged(signer, "{\"alg\":\"ES256\"}", AIR_OK);
     static const char *const algorithms[] = {
         "none", "None", "HS256", "ES384", "RS256", "es256", ""};
     for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
@@ -212,55 +190,55 @@ static void refuses_any_algorithm_but_the_keys_own(void **state) {
         air_buffer_append_text(&header, algorithms[i]);
         air_buffer_append_text(&header, "\"}");
         assert_ok(air_buffer_append_byte(&header, 0));
-        check_forged(fixture, (const char *)header.data, AIR_ERR_UNSUPPORTED);
+        check_forged(signer, (const char *)header.data, AIR_ERR_UNSUPPORTED);
         air_buffer_deinit(&header);
     }
 }
 
 static void refuses_extensions_and_broken_headers(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     static const char *const headers[] = {"{}", "[]", "", "ES256", "{\"alg\":null}",
         "{\"alg\":[\"ES256\"]}", "{\"alg\":\"ES256\",\"crit\":[]}",
         "{\"alg\":\"ES256\",\"b64\":false}", "{\"alg\":\"none\",\"alg\":\"ES256\"}"};
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        check_forged(fixture, headers[i], AIR_ERR_MALFORMED);
+        check_forged(signer, headers[i], AIR_ERR_MALFORMED);
     }
 }
 
 static void refuses_what_is_not_three_parts(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     struct air_buffer jws;
     air_buffer_init(&jws, 4096);
-    assert_ok(sign(fixture, SPAN(HEADER), SPAN(PAYLOAD), &jws));
+    assert_ok(sign(signer, SPAN(HEADER), SPAN(PAYLOAD), &jws));
     air_span whole = air_buffer_span(&jws);
     size_t first = air_span_find(whole, '.');
     size_t second = first + 1 + air_span_find(air_span_skip(whole, first + 1), '.');
-    check_verdict(fixture, air_span_take(whole, 0), AIR_ERR_MALFORMED);
-    check_verdict(fixture, air_span_take(whole, first), AIR_ERR_MALFORMED);
-    check_verdict(fixture, air_span_take(whole, second), AIR_ERR_MALFORMED);
-    check_verdict(fixture, air_span_take(whole, second + 1), AIR_ERR_MALFORMED);
-    check_verdict(fixture, air_span_skip(whole, first), AIR_ERR_MALFORMED);
-    check_verdict(fixture, air_span_skip(whole, first + 1), AIR_ERR_MALFORMED);
+    check_verdict(signer, air_span_take(whole, 0), AIR_ERR_MALFORMED);
+    check_verdict(signer, air_span_take(whole, first), AIR_ERR_MALFORMED);
+    check_verdict(signer, air_span_take(whole, second), AIR_ERR_MALFORMED);
+    check_verdict(signer, air_span_take(whole, second + 1), AIR_ERR_MALFORMED);
+    check_verdict(signer, air_span_skip(whole, first), AIR_ERR_MALFORMED);
+    check_verdict(signer, air_span_skip(whole, first + 1), AIR_ERR_MALFORMED);
     assert_ok(air_buffer_append_text(&jws, ".e30"));
-    check_verdict(fixture, air_buffer_span(&jws), AIR_ERR_MALFORMED);
+    check_verdict(signer, air_buffer_span(&jws), AIR_ERR_MALFORMED);
     /* RFC 7516 section 3.1: five parts are a JWE. */
     assert_ok(air_buffer_append_text(&jws, ".e30"));
-    check_verdict(fixture, air_buffer_span(&jws), AIR_ERR_MALFORMED);
+    check_verdict(signer, air_buffer_span(&jws), AIR_ERR_MALFORMED);
     air_buffer_deinit(&jws);
 }
 
 static void refuses_every_changed_byte(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     struct air_buffer jws;
     struct air_buffer payload;
     air_buffer_init(&jws, 4096);
     air_buffer_init(&payload, 4096);
-    assert_ok(sign(fixture, SPAN(HEADER), SPAN(PAYLOAD), &jws));
+    assert_ok(sign(signer, SPAN(HEADER), SPAN(PAYLOAD), &jws));
     for (size_t i = 0; i < jws.size; i++) {
         uint8_t before = jws.data[i];
         jws.data[i] = before == 'A' ? 'B' : 'A';
         enum air_error error = air_jws_verify_compact(
-            fixture->crypto, &fixture->public_key, air_buffer_span(&jws), &payload);
+            signer->crypto, &signer->public_key, air_buffer_span(&jws), &payload);
         if (error == AIR_OK || payload.size != 0) {
             fail_msg("byte %zu", i);
         }
@@ -271,47 +249,47 @@ static void refuses_every_changed_byte(void **state) {
 }
 
 static void refuses_a_payload_that_is_not_base64url(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     static const char *const payloads[] = {"e30=", "e3+", " e30", "e", "e3\n0"};
     for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
         struct air_buffer jws;
         air_buffer_init(&jws, 4096);
-        forge(fixture, "{\"alg\":\"ES256\"}", payloads[i], &jws);
-        check_verdict(fixture, air_buffer_span(&jws), AIR_ERR_MALFORMED);
+        forge(signer, "{\"alg\":\"ES256\"}", payloads[i], &jws);
+        check_verdict(signer, air_buffer_span(&jws), AIR_ERR_MALFORMED);
         air_buffer_deinit(&jws);
     }
 }
 
 static void refuses_a_jws_over_the_limit(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     struct air_buffer payload;
     struct air_buffer jws;
     air_buffer_init(&payload, AIR_JWS_SIZE_MAX);
     air_buffer_init(&jws, AIR_JWS_SIZE_MAX * 2);
     assert_non_null(air_buffer_extend(&payload, AIR_JWS_SIZE_MAX / 4 * 3));
-    assert_int_equal(sign(fixture, SPAN(HEADER), air_buffer_span(&payload), &jws), AIR_ERR_LIMIT);
+    assert_int_equal(sign(signer, SPAN(HEADER), air_buffer_span(&payload), &jws), AIR_ERR_LIMIT);
     assert_int_equal(jws.size, 0);
     air_buffer_truncate(&payload, payload.size - 50);
-    assert_int_equal(sign(fixture, SPAN(HEADER), air_buffer_span(&payload), &jws), AIR_ERR_LIMIT);
+    assert_int_equal(sign(signer, SPAN(HEADER), air_buffer_span(&payload), &jws), AIR_ERR_LIMIT);
     assert_int_equal(jws.size, 0);
     air_buffer_truncate(&payload, payload.size - 250);
-    assert_ok(sign(fixture, SPAN(HEADER), air_buffer_span(&payload), &jws));
-    check_verdict(fixture, air_buffer_span(&jws), AIR_OK);
-    check_verdict(fixture, air_span_of(jws.data, AIR_JWS_SIZE_MAX + 1), AIR_ERR_LIMIT);
+    assert_ok(sign(signer, SPAN(HEADER), air_buffer_span(&payload), &jws));
+    check_verdict(signer, air_buffer_span(&jws), AIR_OK);
+    check_verdict(signer, air_span_of(jws.data, AIR_JWS_SIZE_MAX + 1), AIR_ERR_LIMIT);
     air_buffer_deinit(&jws);
     air_buffer_deinit(&payload);
 }
 
 static void keeps_the_buffer_when_it_is_full(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     struct air_buffer whole;
     air_buffer_init(&whole, 4096);
-    assert_ok(sign(fixture, SPAN(HEADER), SPAN("{}"), &whole));
+    assert_ok(sign(signer, SPAN(HEADER), SPAN("{}"), &whole));
     for (size_t size_max = 6; size_max < whole.size + 6; size_max++) {
         struct air_buffer out;
         air_buffer_init(&out, size_max);
         air_buffer_append_text(&out, "before");
-        assert_int_equal(sign(fixture, SPAN(HEADER), SPAN("{}"), &out), AIR_ERR_LIMIT);
+        assert_int_equal(sign(signer, SPAN(HEADER), SPAN("{}"), &out), AIR_ERR_LIMIT);
         assert_span(air_buffer_span(&out), "before");
         air_buffer_deinit(&out);
     }
@@ -319,19 +297,19 @@ static void keeps_the_buffer_when_it_is_full(void **state) {
 }
 
 static enum air_error sign_and_verify(void *context) {
-    struct fixture *fixture = context;
+    struct air_signer *signer = context;
     struct air_buffer jws;
     struct air_buffer out;
     air_buffer_init(&jws, 4096);
     air_buffer_init(&out, 4096);
-    enum air_error error = sign(fixture, SPAN(HEADER), SPAN(PAYLOAD), &jws);
+    enum air_error error = sign(signer, SPAN(HEADER), SPAN(PAYLOAD), &jws);
     if (error == AIR_OK) {
         error = air_jws_header_read(air_buffer_span(&jws), &out);
     }
     if (error == AIR_OK) {
         air_buffer_clear(&out);
         error = air_jws_verify_compact(
-            fixture->crypto, &fixture->public_key, air_buffer_span(&jws), &out);
+            signer->crypto, &signer->public_key, air_buffer_span(&jws), &out);
     }
     air_buffer_deinit(&out);
     air_buffer_deinit(&jws);
@@ -342,7 +320,7 @@ static void survives_every_failing_allocation(void **state) {
     air_test_each_allocation(sign_and_verify, *state);
 }
 
-#define with_fixture(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define with_fixture(test) cmocka_unit_test_setup_teardown(test, air_signer_begin, air_signer_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -8,35 +8,13 @@
 #include <string.h>
 
 #include "src/base/base64url.h"
-#include "src/base/memory.h"
 #include "tests/support/allocation.h"
-#include "tests/support/fake_crypto.h"
 #include "tests/support/test.h"
+#include "tests/unit/jose/signer.h"
 #include "thinair/jose.h"
 
 #define URL "https://ca.example/acme/new-order"
 #define KID "https://ca.example/acme/acct/1"
-
-struct fixture {
-    struct air_crypto *crypto;
-    uint64_t key;
-    struct air_public_key public_key;
-};
-
-static int set_up(void **state) {
-    static struct fixture fixture;
-    fixture.crypto = air_fake_crypto_new(42);
-    assert_ok(fixture.crypto->key_generate(fixture.crypto->self, AIR_KEY_ECDSA_P256, &fixture.key));
-    assert_ok(fixture.crypto->key_public(fixture.crypto->self, fixture.key, &fixture.public_key));
-    *state = &fixture;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *fixture = *state;
-    air_fake_crypto_free(fixture->crypto);
-    return air_memory_live() == 0 ? 0 : -1;
-}
 
 static const struct air_jws_header kid_header = {.algorithm = AIR_ES256,
     .nonce = {(const uint8_t *)"n0nce", 5},
@@ -64,7 +42,7 @@ static void check_input(
 }
 
 static void writes_only_the_members_that_are_given(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     check_input(&kid_header, SPAN("{}"),
         "{\"alg\":\"ES256\",\"kid\":\"" KID "\",\"nonce\":\"n0nce\",\"url\":\"" URL "\"}");
     struct air_jws_header header = {.algorithm = AIR_RS256};
@@ -74,21 +52,21 @@ static void writes_only_the_members_that_are_given(void **state) {
     struct air_buffer expected;
     air_buffer_init(&expected, 4096);
     air_buffer_append_text(&expected, "{\"alg\":\"ES256\",\"jwk\":");
-    assert_ok(air_jwk_write(&fixture->public_key, &expected));
+    assert_ok(air_jwk_write(&signer->public_key, &expected));
     air_buffer_append_text(&expected, ",\"nonce\":\"n\"}");
     air_buffer_append_byte(&expected, 0);
     header = (struct air_jws_header){
-        .algorithm = AIR_ES256, .nonce = SPAN("n"), .jwk = &fixture->public_key};
+        .algorithm = AIR_ES256, .nonce = SPAN("n"), .jwk = &signer->public_key};
     check_input(&header, SPAN("x"), (const char *)expected.data);
     air_buffer_deinit(&expected);
 }
 
 /* RFC 8555 section 6.3: the payload of POST-as-GET is the empty text, not "{}". */
 static void writes_an_empty_payload_as_an_empty_text(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     struct air_buffer out;
     air_buffer_init(&out, 4096);
-    assert_ok(air_jws_sign(fixture->crypto, fixture->key, &kid_header, SPAN(""), &out));
+    assert_ok(air_jws_sign(signer->crypto, signer->key, &kid_header, SPAN(""), &out));
     air_buffer_append_byte(&out, 0);
     assert_non_null(strstr((const char *)out.data, "\"payload\":\"\","));
     air_buffer_deinit(&out);
@@ -110,8 +88,8 @@ static void assembles_the_flattened_form(void **state) {
 }
 
 static void signs_and_verifies_with_every_type_of_key(void **state) {
-    struct fixture *fixture = *state;
-    struct air_crypto *crypto = fixture->crypto;
+    struct air_signer *signer = *state;
+    struct air_crypto *crypto = signer->crypto;
     struct air_buffer jws;
     struct air_buffer payload;
     air_buffer_init(&jws, 65536);
@@ -129,7 +107,7 @@ static void signs_and_verifies_with_every_type_of_key(void **state) {
         assert_ok(air_jws_verify(crypto, &public_key, air_buffer_span(&jws), &payload));
         assert_span(air_buffer_span(&payload), "{\"a\":1}");
         assert_int_equal(
-            air_jws_verify(crypto, &fixture->public_key, air_buffer_span(&jws), &payload),
+            air_jws_verify(crypto, &signer->public_key, air_buffer_span(&jws), &payload),
             type == AIR_KEY_ECDSA_P256 ? AIR_ERR_REFUSED : AIR_ERR_UNSUPPORTED);
     }
     air_buffer_deinit(&payload);
@@ -137,15 +115,15 @@ static void signs_and_verifies_with_every_type_of_key(void **state) {
 }
 
 static void refuses_headers_that_contradict_themselves(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     struct air_buffer out;
     air_buffer_init(&out, 4096);
     struct air_jws_header header = {.url = SPAN(URL)};
     assert_int_equal(air_jws_signing_input(&header, SPAN(""), &out), AIR_ERR_ARGUMENT);
     header = kid_header;
-    header.jwk = &fixture->public_key;
+    header.jwk = &signer->public_key;
     assert_int_equal(air_jws_signing_input(&header, SPAN(""), &out), AIR_ERR_ARGUMENT);
-    struct air_public_key broken = fixture->public_key;
+    struct air_public_key broken = signer->public_key;
     broken.x_or_n_size = 31;
     header = (struct air_jws_header){.algorithm = AIR_ES256, .jwk = &broken};
     assert_int_equal(air_jws_signing_input(&header, SPAN(""), &out), AIR_ERR_BAD_KEY);
@@ -155,34 +133,33 @@ static void refuses_headers_that_contradict_themselves(void **state) {
 }
 
 static void hands_on_what_the_port_answers(void **state) {
-    struct fixture *fixture = *state;
-    struct air_crypto *crypto = fixture->crypto;
+    struct air_signer *signer = *state;
+    struct air_crypto *crypto = signer->crypto;
     struct air_buffer out;
     air_buffer_init(&out, 4096);
     air_fake_crypto_sign_later(crypto, true);
-    assert_int_equal(
-        air_jws_sign(crypto, fixture->key, &kid_header, SPAN(""), &out), AIR_ERR_LATER);
+    assert_int_equal(air_jws_sign(crypto, signer->key, &kid_header, SPAN(""), &out), AIR_ERR_LATER);
     air_fake_crypto_sign_later(crypto, false);
     air_fake_crypto_fail_at(crypto, 1, AIR_ERR_CRYPTO);
     assert_int_equal(
-        air_jws_sign(crypto, fixture->key, &kid_header, SPAN(""), &out), AIR_ERR_CRYPTO);
+        air_jws_sign(crypto, signer->key, &kid_header, SPAN(""), &out), AIR_ERR_CRYPTO);
     assert_int_equal(air_jws_sign(crypto, 999, &kid_header, SPAN(""), &out), AIR_ERR_BAD_KEY);
     struct air_jws_header header = kid_header;
     header.algorithm = AIR_RS256;
-    assert_int_equal(air_jws_sign(crypto, fixture->key, &header, SPAN(""), &out), AIR_ERR_BAD_KEY);
+    assert_int_equal(air_jws_sign(crypto, signer->key, &header, SPAN(""), &out), AIR_ERR_BAD_KEY);
     assert_int_equal(out.size, 0);
     air_buffer_deinit(&out);
 }
 
 /* Sign a JWS whose protected header is any text, as an attacker with the key could. */
-static void forge(struct fixture *fixture, const char *header, struct air_buffer *out) {
+static void forge(struct air_signer *signer, const char *header, struct air_buffer *out) {
     uint8_t signature[AIR_SIGNATURE_SIZE_MAX];
     size_t signature_size = 0;
     struct air_buffer input;
     air_buffer_init(&input, 4096);
     air_base64url_encode(air_span_text(header), &input);
     assert_ok(air_buffer_append_text(&input, ".cGF5"));
-    assert_ok(fixture->crypto->key_sign(fixture->crypto->self, fixture->key, AIR_ES256,
+    assert_ok(signer->crypto->key_sign(signer->crypto->self, signer->key, AIR_ES256,
         air_buffer_span(&input), signature, &signature_size));
     air_buffer_clear(out);
     assert_ok(
@@ -190,10 +167,10 @@ static void forge(struct fixture *fixture, const char *header, struct air_buffer
     air_buffer_deinit(&input);
 }
 
-static void check_verdict(struct fixture *fixture, air_span jws, enum air_error expected) {
+static void check_verdict(struct air_signer *signer, air_span jws, enum air_error expected) {
     struct air_buffer payload;
     air_buffer_init(&payload, 4096);
-    enum air_error error = air_jws_verify(fixture->crypto, &fixture->public_key, jws, &payload);
+    enum air_error error = air_jws_verify(signer->crypto, &signer->public_key, jws, &payload);
     if (error != expected || (error != AIR_OK && payload.size != 0)) {
         fail_msg("%.*s: %s", (int)jws.size, (const char *)jws.data, air_error_name(error));
     }
@@ -202,23 +179,23 @@ static void check_verdict(struct fixture *fixture, air_span jws, enum air_error 
 
 /* RFC 8725 section 3.1; "none" is RFC 7518 section 3.6. */
 static void refuses_any_algorithm_but_the_keys_own(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     static const char *const headers[] = {"{\"alg\":\"none\"}", "{\"alg\":\"HS256\"}",
         "{\"alg\":\"RS256\"}", "{\"alg\":\"ES384\"}", "{\"alg\":\"es256\"}", "{\"alg\":\"\"}",
         "{\"alg\":\"ES256 \"}"};
     struct air_buffer jws;
     air_buffer_init(&jws, 4096);
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        forge(fixture, headers[i], &jws);
-        check_verdict(fixture, air_buffer_span(&jws), AIR_ERR_UNSUPPORTED);
+        forge(signer, headers[i], &jws);
+        check_verdict(signer, air_buffer_span(&jws), AIR_ERR_UNSUPPORTED);
     }
-    forge(fixture, "{\"alg\":\"ES256\"}", &jws);
-    check_verdict(fixture, air_buffer_span(&jws), AIR_OK);
+    forge(signer, "{\"alg\":\"ES256\"}", &jws);
+    check_verdict(signer, air_buffer_span(&jws), AIR_OK);
     air_buffer_deinit(&jws);
 }
 
 static void refuses_extensions_and_broken_headers(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     static const char *const headers[] = {"", "{}", "[]", "{\"alg\":1}", "{\"alg\":null}",
         "{\"alg\":\"ES256\",\"crit\":[\"exp\"],\"exp\":1}", "{\"alg\":\"ES256\",\"crit\":[]}",
         "{\"alg\":\"ES256\",\"crit\":null}", "{\"alg\":\"ES256\",\"b64\":false}",
@@ -227,14 +204,14 @@ static void refuses_extensions_and_broken_headers(void **state) {
     struct air_buffer jws;
     air_buffer_init(&jws, 4096);
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        forge(fixture, headers[i], &jws);
-        check_verdict(fixture, air_buffer_span(&jws), AIR_ERR_MALFORMED);
+        forge(signer, headers[i], &jws);
+        check_verdict(signer, air_buffer_span(&jws), AIR_ERR_MALFORMED);
     }
     air_buffer_deinit(&jws);
 }
 
 static void refuses_what_is_not_a_flattened_jws(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     static const char *const texts[] = {"", "{}", "[]", "a.b.c", "eyJhbGciOiJFUzI1NiJ9.cGF5.c2ln",
         "{\"protected\":\"eyJhbGciOiJFUzI1NiJ9\",\"payload\":\"cGF5\"}",
         "{\"protected\":\"eyJhbGciOiJFUzI1NiJ9\",\"payload\":\"cGF5\",\"signature\":\"\"}",
@@ -250,63 +227,63 @@ static void refuses_what_is_not_a_flattened_jws(void **state) {
         "{\"payload\":\"cGF5\",\"signatures\":[{\"protected\":\"eyJhbGciOiJFUzI1NiJ9\","
         "\"signature\":\"c2ln\"}]}"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        check_verdict(fixture, air_span_text(texts[i]), AIR_ERR_MALFORMED);
+        check_verdict(signer, air_span_text(texts[i]), AIR_ERR_MALFORMED);
     }
 }
 
 static void refuses_a_payload_that_is_not_base64url(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     uint8_t signature[AIR_SIGNATURE_SIZE_MAX];
     size_t signature_size = 0;
     struct air_buffer jws;
     air_buffer_init(&jws, 4096);
     air_span input = SPAN("eyJhbGciOiJFUzI1NiJ9.cGF5=");
-    assert_ok(fixture->crypto->key_sign(
-        fixture->crypto->self, fixture->key, AIR_ES256, input, signature, &signature_size));
+    assert_ok(signer->crypto->key_sign(
+        signer->crypto->self, signer->key, AIR_ES256, input, signature, &signature_size));
     assert_ok(air_jws_assemble(input, air_span_of(signature, signature_size), &jws));
-    check_verdict(fixture, air_buffer_span(&jws), AIR_ERR_MALFORMED);
+    check_verdict(signer, air_buffer_span(&jws), AIR_ERR_MALFORMED);
     air_buffer_deinit(&jws);
 }
 
 static void refuses_every_changed_byte(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     struct air_buffer jws;
     struct air_buffer payload;
     air_buffer_init(&jws, 4096);
     air_buffer_init(&payload, 4096);
-    assert_ok(air_jws_sign(fixture->crypto, fixture->key, &kid_header, SPAN("{\"a\":1}"), &jws));
+    assert_ok(air_jws_sign(signer->crypto, signer->key, &kid_header, SPAN("{\"a\":1}"), &jws));
     for (size_t i = 0; i < jws.size; i++) {
         jws.data[i] ^= 1;
         assert_int_not_equal(
-            air_jws_verify(fixture->crypto, &fixture->public_key, air_buffer_span(&jws), &payload),
+            air_jws_verify(signer->crypto, &signer->public_key, air_buffer_span(&jws), &payload),
             AIR_OK);
         jws.data[i] ^= 1;
-        assert_int_not_equal(air_jws_verify(fixture->crypto, &fixture->public_key,
-                                 air_span_of(jws.data, i), &payload),
+        assert_int_not_equal(
+            air_jws_verify(signer->crypto, &signer->public_key, air_span_of(jws.data, i), &payload),
             AIR_OK);
     }
     assert_int_equal(payload.size, 0);
-    check_verdict(fixture, air_buffer_span(&jws), AIR_OK);
+    check_verdict(signer, air_buffer_span(&jws), AIR_OK);
     air_buffer_deinit(&payload);
     air_buffer_deinit(&jws);
 }
 
 static void refuses_a_key_without_a_type(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     struct air_buffer jws;
     struct air_buffer payload;
     struct air_public_key none = {0};
     air_buffer_init(&jws, 4096);
     air_buffer_init(&payload, 4096);
-    forge(fixture, "{\"alg\":\"\"}", &jws);
-    assert_int_equal(air_jws_verify(fixture->crypto, &none, air_buffer_span(&jws), &payload),
+    forge(signer, "{\"alg\":\"\"}", &jws);
+    assert_int_equal(air_jws_verify(signer->crypto, &none, air_buffer_span(&jws), &payload),
         AIR_ERR_UNSUPPORTED);
     air_buffer_deinit(&payload);
     air_buffer_deinit(&jws);
 }
 
 static void refuses_a_jws_over_the_limit(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     struct air_buffer payload;
     struct air_buffer out;
     air_buffer_init(&payload, AIR_JWS_SIZE_MAX);
@@ -314,27 +291,27 @@ static void refuses_a_jws_over_the_limit(void **state) {
     /* 4 characters for each 3 bytes: the input fits, but not with the JSON around it. */
     assert_non_null(air_buffer_extend(&payload, AIR_JWS_SIZE_MAX / 4 * 3 - 150));
     assert_int_equal(
-        air_jws_sign(fixture->crypto, fixture->key, &kid_header, air_buffer_span(&payload), &out),
+        air_jws_sign(signer->crypto, signer->key, &kid_header, air_buffer_span(&payload), &out),
         AIR_ERR_LIMIT);
     assert_int_equal(out.size, 0);
     air_buffer_truncate(&payload, payload.size - 300);
     assert_ok(
-        air_jws_sign(fixture->crypto, fixture->key, &kid_header, air_buffer_span(&payload), &out));
-    check_verdict(fixture, air_span_of(out.data, AIR_JWS_SIZE_MAX + 1), AIR_ERR_LIMIT);
+        air_jws_sign(signer->crypto, signer->key, &kid_header, air_buffer_span(&payload), &out));
+    check_verdict(signer, air_span_of(out.data, AIR_JWS_SIZE_MAX + 1), AIR_ERR_LIMIT);
     air_buffer_deinit(&out);
     air_buffer_deinit(&payload);
 }
 
 static void keeps_the_buffer_when_it_is_full(void **state) {
-    struct fixture *fixture = *state;
+    struct air_signer *signer = *state;
     struct air_buffer whole;
     air_buffer_init(&whole, 4096);
-    assert_ok(air_jws_sign(fixture->crypto, fixture->key, &kid_header, SPAN("{}"), &whole));
+    assert_ok(air_jws_sign(signer->crypto, signer->key, &kid_header, SPAN("{}"), &whole));
     for (size_t size_max = 6; size_max < whole.size + 6; size_max++) {
         struct air_buffer out;
         air_buffer_init(&out, size_max);
         air_buffer_append_text(&out, "before");
-        assert_int_equal(air_jws_sign(fixture->crypto, fixture->key, &kid_header, SPAN("{}"), &out),
+        assert_int_equal(air_jws_sign(signer->crypto, signer->key, &kid_header, SPAN("{}"), &out),
             AIR_ERR_LIMIT);
         assert_span(air_buffer_span(&out), "before");
         air_buffer_deinit(&out);
@@ -343,17 +320,17 @@ static void keeps_the_buffer_when_it_is_full(void **state) {
 }
 
 static enum air_error sign_and_verify(void *context) {
-    struct fixture *fixture = context;
+    struct air_signer *signer = context;
     struct air_jws_header header = {
-        .algorithm = AIR_ES256, .nonce = SPAN("n"), .jwk = &fixture->public_key};
+        .algorithm = AIR_ES256, .nonce = SPAN("n"), .jwk = &signer->public_key};
     struct air_buffer jws;
     struct air_buffer payload;
     air_buffer_init(&jws, 4096);
     air_buffer_init(&payload, 4096);
-    enum air_error error = air_jws_sign(fixture->crypto, fixture->key, &header, SPAN("{}"), &jws);
+    enum air_error error = air_jws_sign(signer->crypto, signer->key, &header, SPAN("{}"), &jws);
     if (error == AIR_OK) {
         error =
-            air_jws_verify(fixture->crypto, &fixture->public_key, air_buffer_span(&jws), &payload);
+            air_jws_verify(signer->crypto, &signer->public_key, air_buffer_span(&jws), &payload);
     }
     assert_true(error == AIR_OK || payload.size == 0);
     air_buffer_deinit(&payload);
@@ -365,7 +342,7 @@ static void survives_every_failing_allocation(void **state) {
     air_test_each_allocation(sign_and_verify, *state);
 }
 
-#define with_fixture(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define with_fixture(test) cmocka_unit_test_setup_teardown(test, air_signer_begin, air_signer_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
