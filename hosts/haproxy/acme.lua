@@ -91,6 +91,8 @@ local function drive()
         if kind == "idle" then
             is_over = has_left and awaited == 0
             core.msleep(math.min(what, awaited > 0 and AWAITING_MS or IDLE_MS))
+        elseif kind == "rest" then
+            core.msleep(what)
         elseif kind == "http" then
             start(exchange.carry_out, what)
         elseif kind == "install" then

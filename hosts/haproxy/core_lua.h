@@ -19,8 +19,11 @@ air_span air_core_span(lua_State *lua, int index);
 /* Make the types of core_order.c known; pushes nothing. */
 void air_core_open_order(lua_State *lua);
 
-/* handle:order(content_type, body), handle:view(id), handle:read(id, key_type): core_order.c. */
+/* handle:requests(content_type, body), handle:order(requests, index), handle:ended(),
+ * handle:view(id), handle:read(id, key_type): core_order.c. */
+int air_core_requests(lua_State *lua);
 int air_core_order(lua_State *lua);
+int air_core_ended(lua_State *lua);
 int air_core_view(lua_State *lua);
 int air_core_read(lua_State *lua);
 

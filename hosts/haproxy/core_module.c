@@ -47,9 +47,10 @@ int luaopen_thinair_core(lua_State *lua) {
     static const luaL_Reg methods[] = {{"manage", handle_manage}, {"ready", handle_ready},
         {"check", handle_check}, {"leave", handle_leave}, {"turn", handle_turn},
         {"http", handle_http}, {"done", handle_done}, {"failed", handle_failed},
-        {"challenge", handle_challenge}, {"order", air_core_order}, {"view", air_core_view},
-        {"read", air_core_read}, {"renew", handle_renew}, {"status", handle_status},
-        {"responder", air_core_responder}, {"visitor", air_core_visitor}, {NULL, NULL}};
+        {"challenge", handle_challenge}, {"requests", air_core_requests}, {"order", air_core_order},
+        {"ended", air_core_ended}, {"view", air_core_view}, {"read", air_core_read},
+        {"renew", handle_renew}, {"status", handle_status}, {"responder", air_core_responder},
+        {"visitor", air_core_visitor}, {NULL, NULL}};
     /* jansson's hash seed comes from /dev/urandom, which a chroot to come may not have. */
     json_object_seed(0);
     luaL_newmetatable(lua, HANDLE);
@@ -292,7 +293,8 @@ static int push_event(
     return 2;
 }
 
-/* handle:turn(): "again"; "idle", ms; "http", request; "install", certificate; "event", event. */
+/* handle:turn(): "again"; "idle", ms; "rest", ms; "http", request; "install", certificate; "event",
+ * event. */
 static int handle_turn(lua_State *lua) {
     struct air_turn turn;
     struct air_haproxy *haproxy = air_core_of(lua);
@@ -307,6 +309,10 @@ static int handle_turn(lua_State *lua) {
         return push_event(lua, haproxy, turn.action);
     case AIR_TURN_IDLE:
         lua_pushliteral(lua, "idle");
+        lua_pushinteger(lua, turn.pause_ms);
+        return 2;
+    case AIR_TURN_REST:
+        lua_pushliteral(lua, "rest");
         lua_pushinteger(lua, turn.pause_ms);
         return 2;
     case AIR_TURN_AGAIN:

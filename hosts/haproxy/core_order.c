@@ -16,55 +16,70 @@
 /* The longest answer: a chain and a key. */
 #define READ_SIZE_MAX (AIR_CHAIN_SIZE_MAX + AIR_KEY_PEM_SIZE_MAX)
 
-static int collect_requests(lua_State *lua);
-static void push_order(
-    lua_State *lua, struct air_haproxy *haproxy, struct air_order_request *request);
+static int count_requests(lua_State *lua);
+static int forget_requests(lua_State *lua);
 
 void air_core_open_order(lua_State *lua) {
+    static const luaL_Reg methods[] = {{"__len", count_requests}, {"__gc", forget_requests},
+        {"forget", forget_requests}, {NULL, NULL}};
     luaL_newmetatable(lua, REQUESTS);
-    lua_pushcfunction(lua, collect_requests);
-    lua_setfield(lua, -2, "__gc");
+    luaL_setfuncs(lua, methods, 0);
+    lua_pushvalue(lua, -1);
+    lua_setfield(lua, -2, "__index");
     lua_pop(lua, 1);
 }
 
 /*
- * handle:order(content_type, body): a list with an entry for each order, and whether it is a batch;
- * or nil, an HTTP status and a sentence. An entry has domain and id, or domain, status and text.
+ * handle:requests(content_type, body): what is ordered, a userdata with the methods below, and
+ * whether it is a batch; or nil, an HTTP status and a sentence.
  */
-int air_core_order(lua_State *lua) {
-    struct air_haproxy *haproxy = air_core_of(lua);
+int air_core_requests(lua_State *lua) {
     const air_span type = air_core_span(lua, 2);
     const air_span body = air_core_span(lua, 3);
     struct air_refusal refusal = {.status = 0};
-    luaL_checkstack(lua, 16, "orders");
+    luaL_checkstack(lua, 8, "requests");
     struct air_order_requests *requests = lua_newuserdata(lua, sizeof(*requests));
     *requests = (struct air_order_requests){0};
     luaL_setmetatable(lua, REQUESTS);
+    lua_pushvalue(lua, 3); /* the body, which keys may be borrowed from */
+    lua_setuservalue(lua, -2);
     if (air_order_requests_read(type, body, requests, &refusal) != AIR_OK) {
         lua_pushnil(lua);
         lua_pushinteger(lua, refusal.status);
         lua_pushstring(lua, refusal.sentence);
         return 3;
     }
-    lua_createtable(lua, (int)requests->orders_count, 0);
-    for (size_t i = 0; i < requests->orders_count; i++) {
-        push_order(lua, haproxy, &requests->orders[i]);
-        lua_rawseti(lua, -2, (lua_Integer)i + 1);
-    }
     lua_pushboolean(lua, requests->is_batch);
-    air_order_requests_deinit(requests); /* keys are wiped now, not when Lua collects */
     return 2;
 }
 
-static int collect_requests(lua_State *lua) {
-    air_order_requests_deinit(lua_touserdata(lua, 1));
+/* #requests: how many orders there are; none once they are forgotten. */
+static int count_requests(lua_State *lua) {
+    const struct air_order_requests *requests = luaL_checkudata(lua, 1, REQUESTS);
+    lua_pushinteger(lua, (lua_Integer)requests->orders_count);
+    return 1;
+}
+
+/* requests:forget(): keys are wiped now, not when Lua collects. */
+static int forget_requests(lua_State *lua) {
+    air_order_requests_deinit(luaL_checkudata(lua, 1, REQUESTS));
     return 0;
 }
 
-static void push_order(
-    lua_State *lua, struct air_haproxy *haproxy, struct air_order_request *request) {
+/*
+ * handle:order(requests, index): start one of the orders; index from 1. A table with domain and id,
+ * or domain, status and text. One at a time, because checking a key takes milliseconds.
+ */
+int air_core_order(lua_State *lua) {
+    struct air_haproxy *haproxy = air_core_of(lua);
+    const struct air_order_requests *requests = luaL_checkudata(lua, 2, REQUESTS);
+    const lua_Integer index = luaL_checkinteger(lua, 3);
     char id[AIR_HAPROXY_ID_SIZE] = "";
+    luaL_argcheck(
+        lua, index >= 1 && (size_t)index <= requests->orders_count, 3, "there is no such order");
+    struct air_order_request *request = &requests->orders[index - 1];
     struct air_refusal refusal = request->refusal;
+    luaL_checkstack(lua, 8, "order");
     const bool is_refused =
         refusal.status != 0 || air_haproxy_order(haproxy, request, id, &refusal) != AIR_OK;
     lua_createtable(lua, 0, 4);
@@ -77,10 +92,17 @@ static void push_order(
         lua_setfield(lua, -2, "status");
         lua_pushstring(lua, refusal.sentence);
         lua_setfield(lua, -2, "text");
-        return;
+        return 1;
     }
     lua_pushstring(lua, id);
     lua_setfield(lua, -2, "id");
+    return 1;
+}
+
+/* handle:ended(): how many orders have ended so far. */
+int air_core_ended(lua_State *lua) {
+    lua_pushinteger(lua, (lua_Integer)air_haproxy_orders_ended(air_core_of(lua)));
+    return 1;
 }
 
 /* handle:view(id): "running"; "done", key types; "failed", a sentence; nil when there is none. */

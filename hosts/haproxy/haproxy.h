@@ -74,16 +74,17 @@ bool air_haproxy_leave(struct air_haproxy *haproxy);
 /* ---- turns ---- */
 
 enum air_turn_kind {
-    AIR_TURN_IDLE,    /* nothing to do for pause_ms, unless an action is completed */
-    AIR_TURN_AGAIN,   /* something was done: let others run, then take the next turn */
-    AIR_TURN_HTTP,    /* make this request, then complete the action */
+    AIR_TURN_IDLE,  /* nothing to do for pause_ms, unless an action is completed */
+    AIR_TURN_AGAIN, /* something was done: let others run, then take the next turn */
+    AIR_TURN_REST,  /* there is more to do, but let whatever waits outside go first, for pause_ms */
+    AIR_TURN_HTTP,  /* make this request, then complete the action */
     AIR_TURN_INSTALL, /* put this certificate into the running HAProxy, then complete it */
     AIR_TURN_EVENT    /* tell the operator */
 };
 
 struct air_turn {
     enum air_turn_kind kind;
-    uint32_t pause_ms;               /* 1 to 1000 */
+    uint32_t pause_ms;               /* of AIR_TURN_IDLE and AIR_TURN_REST: 1 to 1000 */
     const struct air_action *action; /* valid until it is completed; an event until the next turn */
 };
 
@@ -133,6 +134,10 @@ struct air_order_view {
  */
 AIR_MUST_CHECK enum air_error air_haproxy_order(struct air_haproxy *haproxy,
     struct air_order_request *request, char id[AIR_HAPROXY_ID_SIZE], struct air_refusal *refusal);
+
+/* How many orders have ended so far: as long as that stays, no order has to be looked at. Takes no
+ * lock. */
+uint64_t air_haproxy_orders_ended(struct air_haproxy *haproxy);
 
 /* How an order stands; AIR_ORDER_UNHEARD: there is none of that id, or it ended long ago. */
 void air_haproxy_order_view(struct air_haproxy *haproxy, air_span id, struct air_order_view *view);

@@ -7,6 +7,7 @@
  */
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "hosts/haproxy/haproxy.h"
@@ -71,6 +72,8 @@ struct air_haproxy {
     bool is_slice_next; /* turns alternate between the engine and what takes several */
     size_t slice_next;
     struct air_slice slices[AIR_SLICES_MAX];
+    bool is_working;             /* no turn was idle, nor a rest, */
+    air_time_ms working_boot_ms; /* since then */
     struct air_buffer state_dir;
     bool has_owner; /* the state directory is another user's than the one that loads */
     uid_t owner_uid;
@@ -80,6 +83,7 @@ struct air_haproxy {
     air_time_ms list_boot_ms;       /* and is not written before that */
     struct air_order_entry *orders; /* those that ended are in the order of their ends */
     size_t orders_running;
+    atomic_uint_fast64_t orders_ended;
     air_time_ms expired_boot_ms;
     size_t audit_next;                  /* lineage */
     struct air_account_entry *accounts; /* the one used last is first */

@@ -94,6 +94,10 @@ enum air_error air_haproxy_order(struct air_haproxy *haproxy, struct air_order_r
     return error;
 }
 
+uint64_t air_haproxy_orders_ended(struct air_haproxy *haproxy) {
+    return atomic_load(&haproxy->orders_ended);
+}
+
 void air_haproxy_order_view(struct air_haproxy *haproxy, air_span id, struct air_order_view *view) {
     *view = (struct air_order_view){.state = AIR_ORDER_UNHEARD};
     (void)pthread_mutex_lock(&haproxy->mutex);
@@ -420,6 +424,7 @@ static void end(struct air_haproxy *haproxy, struct air_order_entry *entry,
     entry->view.state = state;
     entry->ended_boot_ms = haproxy->clock().boot_ms;
     haproxy->orders_running--;
+    atomic_fetch_add(&haproxy->orders_ended, 1);
     (void)snprintf(entry->view.failure, sizeof(entry->view.failure), "%.*s", (int)text.size,
         text.size > 0 ? (const char *)text.data : "");
     if (entry->is_managed && state == AIR_ORDER_DONE) {

@@ -14,7 +14,9 @@ local BODY_SIZE_MAX = 1048576
 -- What is read of a body that is too long, so that its sender gets to hear it.
 local DRAIN_SIZE_MAX = 67108864
 local CHUNK_SIZE = 16384
-local LOOK_MS = 50
+-- How long an order is not looked at: at first, growing by that factor, at most; and at most when
+-- no order has ended at all.
+local PAUSE_MIN_MS, PAUSE_GROWTH, PAUSE_MAX_MS, UNSEEN_MAX_MS = 20, 1.1, 500, 10000
 
 local function header(applet, name)
     local values = applet.headers[name]
@@ -85,14 +87,30 @@ local function ended(handle, order)
     end
 end
 
+-- A loop that runs when orders have ended, and now and then although none has. HAProxy counts what
+-- a service runs, and ends it after four seconds of that (tune.lua.service-timeout), so it looks up
+-- ever more seldom.
+local function looks(handle)
+    local seen, pause_ms, unseen_ms = nil, PAUSE_MIN_MS, 0
+    return function()
+        while seen and seen == handle:ended() and unseen_ms < UNSEEN_MAX_MS do
+            core.msleep(math.floor(pause_ms))
+            unseen_ms = unseen_ms + pause_ms
+            pause_ms = math.min(pause_ms * PAUSE_GROWTH, PAUSE_MAX_MS)
+        end
+        seen, unseen_ms = handle:ended(), 0
+        return true
+    end
+end
+
 local function answer_one(applet, handle, order)
     local list, status, text, kind
-    repeat
+    for _ in looks(handle) do
         list, status, text, kind = ended(handle, order)
-        if not list and not status then
-            core.msleep(LOOK_MS)
+        if list or status then
+            break
         end
-    until list or status
+    end
     if not list then
         return reply.refuse(applet, status, text, nil, kind)
     end
@@ -107,7 +125,7 @@ end
 local function answer_batch(applet, handle, orders)
     local open = #orders
     reply.begin(applet, 200, "application/x-ndjson")
-    while open > 0 do
+    for _ in looks(handle) do
         for _, order in ipairs(orders) do
             local list, status, text, kind
             if not order.is_told then
@@ -120,10 +138,23 @@ local function answer_batch(applet, handle, orders)
                     type = kind, detail = text, certificates = list} .. "\n")
             end
         end
-        if open > 0 then
-            core.msleep(LOOK_MS)
+        if open == 0 then
+            break
         end
     end
+end
+
+-- Start what is ordered: one after the other, so that HAProxy's traffic goes on between them.
+local function start_all(handle, requests)
+    local orders = {}
+    for index = 1, #requests do
+        if index > 1 then
+            core.yield()
+        end
+        orders[index] = handle:order(requests, index)
+    end
+    requests:forget()
+    return orders
 end
 
 local function order(applet, handle)
@@ -137,10 +168,11 @@ local function order(applet, handle)
     if #body == 0 then
         return reply.refuse(applet, 400, "no body: send a form with the field domain")
     end
-    local orders, is_batch, why = handle:order(header(applet, "content-type"), body)
-    if not orders then
+    local requests, is_batch, why = handle:requests(header(applet, "content-type"), body)
+    if not requests then
         return reply.refuse(applet, is_batch, why)
     end
+    local orders = start_all(handle, requests)
     if is_batch then
         return answer_batch(applet, handle, orders)
     end

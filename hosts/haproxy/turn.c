@@ -14,11 +14,17 @@
 #include "src/base/span.h"
 
 #define SLICE_MS 5
+
+/* HAProxy runs what is ready to run again and again, and looks for traffic after two hundred of
+ * these at the earliest: so after that time there is a rest, which makes it look. */
+#define WORK_MS 5
+#define REST_MS 1
 #define PAUSE_MAX_MS 1000
 
 /* A crt-list that could not be written is tried again after that. */
 #define LIST_RETRY_MS 1000
 
+static bool must_rest(struct air_haproxy *haproxy, air_time_ms boot_ms);
 static bool go_on(struct air_haproxy *haproxy);
 static void take(
     struct air_haproxy *haproxy, const struct air_action *action, struct air_turn *turn);
@@ -36,6 +42,16 @@ static void generate_more(struct air_haproxy *haproxy, struct air_slice *slice);
 static bool tell(
     struct air_haproxy *haproxy, struct air_slice *slice, const struct air_result *result);
 static void end(struct air_haproxy *haproxy, struct air_slice *slice, enum air_error error);
+static bool must_rest(struct air_haproxy *haproxy, air_time_ms boot_ms) {
+    if (!haproxy->is_working) {
+        haproxy->is_working = true;
+        haproxy->working_boot_ms = boot_ms;
+    } else if (boot_ms - haproxy->working_boot_ms >= WORK_MS) {
+        haproxy->is_working = false;
+    }
+    return !haproxy->is_working;
+}
+
 static uint32_t pause_of(air_time_ms until_ms);
 
 void air_haproxy_turn(struct air_haproxy *haproxy, struct air_turn *turn) {
@@ -45,7 +61,10 @@ void air_haproxy_turn(struct air_haproxy *haproxy, struct air_turn *turn) {
     const struct air_time now = haproxy->clock();
     air_orders_expire(haproxy, now.boot_ms);
     haproxy->is_slice_next = !haproxy->is_slice_next;
-    if (!haproxy->is_slice_next || !go_on(haproxy)) {
+    if (must_rest(haproxy, now.boot_ms)) {
+        turn->kind = AIR_TURN_REST;
+        turn->pause_ms = REST_MS;
+    } else if (!haproxy->is_slice_next || !go_on(haproxy)) {
         if (air_engine_next(haproxy->engine, now, &action) == AIR_OK && action != NULL) {
             take(haproxy, action, turn);
         } else if (haproxy->is_list_old && now.boot_ms >= haproxy->list_boot_ms) {
@@ -54,6 +73,7 @@ void air_haproxy_turn(struct air_haproxy *haproxy, struct air_turn *turn) {
         } else if (haproxy->is_slice_next || !go_on(haproxy)) {
             turn->kind = AIR_TURN_IDLE;
             turn->pause_ms = pause_of(air_engine_wakeup(haproxy->engine) - now.boot_ms);
+            haproxy->is_working = false;
         }
     }
     (void)pthread_mutex_unlock(&haproxy->mutex);

@@ -128,11 +128,15 @@ bool air_test_world_turn(struct air_test_world *world) {
     if (turn.kind == AIR_TURN_HTTP || turn.kind == AIR_TURN_INSTALL) {
         carry_out(world, &turn);
     }
-    if (turn.kind == AIR_TURN_IDLE) {
+    world->work_count++;
+    if (turn.kind == AIR_TURN_IDLE || turn.kind == AIR_TURN_REST) {
         assert_in_range(turn.pause_ms, 1, 1000);
-        now.wall_ms += turn.pause_ms;
-        now.boot_ms += turn.pause_ms;
+        air_test_world_tick(turn.pause_ms);
+        world->work_count = 0;
     }
+    world->rests_count += turn.kind == AIR_TURN_REST ? 1 : 0;
+    world->work_count_max =
+        world->work_count > world->work_count_max ? world->work_count : world->work_count_max;
     return turn.kind != AIR_TURN_IDLE;
 }
 
@@ -145,9 +149,13 @@ void air_test_world_run(struct air_test_world *world) {
     }
 }
 
-void air_test_world_pass(struct air_test_world *world, air_time_ms span_ms) {
+void air_test_world_tick(air_time_ms span_ms) {
     now.wall_ms += span_ms;
     now.boot_ms += span_ms;
+}
+
+void air_test_world_pass(struct air_test_world *world, air_time_ms span_ms) {
+    air_test_world_tick(span_ms);
     while (air_test_world_turn(world)) {
     }
 }

@@ -21,6 +21,9 @@ struct air_test_world {
     void (*watch)(struct air_test_world *world); /* called after each turn, or NULL */
     unsigned watched_count;                      /* the watcher's */
     size_t installs_count;
+    size_t rests_count;
+    size_t work_count;     /* turns since the last rest, or since nothing was to be done, */
+    size_t work_count_max; /* at most */
 };
 
 /* Make one; the CA's names end with ".test" or whatever: it believes everything. */
@@ -41,6 +44,9 @@ bool air_test_world_turn(struct air_test_world *world);
 
 /* Turns until no order is running. */
 void air_test_world_run(struct air_test_world *world);
+
+/* Let time pass. */
+void air_test_world_tick(air_time_ms span_ms);
 
 /* Let time pass, and take the turns it brings. */
 void air_test_world_pass(struct air_test_world *world, air_time_ms span_ms);

@@ -83,6 +83,7 @@ static void joins_identical_requests(void **state) {
         order_plain(world, "a.test b.test", first), order_plain(world, "a.test b.test", second));
     air_test_world_run(world);
     assert_int_equal(air_fake_ca_counts(world->ca).orders, 1);
+    assert_int_equal(air_haproxy_orders_ended(world->haproxy), 1);
     /* and one that comes later has what is fresh */
     order_plain(world, "a.test b.test", second);
     air_test_world_run(world);

@@ -2,7 +2,8 @@
 /*
  * Proven here: work that could hold up HAProxy's traffic is parted into turns. A storage in between
  * sees each put come alone, one in a turn, with the guard on the first; proofs are looked at name
- * by name, keys of RSA step by step; what the engine cancels ends.
+ * by name, keys of RSA step by step; what the engine cancels ends; after a few milliseconds of work
+ * HAProxy's traffic comes first.
  */
 
 #include <string.h>
@@ -145,6 +146,35 @@ static void frees_a_key_that_is_half_made(void **state) {
     air_test_world_deinit(&world);
 }
 
+static void pass_a_millisecond(struct air_test_world *world) {
+    (void)world;
+    air_test_world_tick(1);
+}
+
+static void rests_when_it_has_worked_for_five_milliseconds(void **state) {
+    (void)state;
+    for (unsigned is_slow = 0; is_slow < 2; is_slow++) {
+        struct air_test_world world;
+        struct air_refusal refusal = {0};
+        char id[AIR_HAPROXY_ID_SIZE];
+        air_test_world_init(&world);
+        assert_ok(air_test_world_start(&world));
+        world.watch = is_slow != 0 ? pass_a_millisecond : NULL;
+        assert_ok(air_test_world_order(
+            &world, "a.test", AIR_KEY_NONE, air_span_of(NULL, 0), id, &refusal));
+        air_test_world_run(&world);
+        assert_int_equal(air_test_world_state(&world, id), AIR_ORDER_DONE);
+        if (is_slow != 0) {
+            assert_true(world.rests_count > 1);
+            assert_int_equal(world.work_count_max, 5);
+        } else { /* no time passes in its turns */
+            assert_int_equal(world.rests_count, 0);
+        }
+        air_test_world_stop(&world);
+        air_test_world_deinit(&world);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_put_by_put_with_the_guard_on_the_first),
@@ -152,6 +182,7 @@ int main(void) {
         cmocka_unit_test(makes_an_rsa_key_in_several_turns),
         cmocka_unit_test(ends_a_key_that_nobody_wants_any_more),
         cmocka_unit_test(frees_a_key_that_is_half_made),
+        cmocka_unit_test(rests_when_it_has_worked_for_five_milliseconds),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return air_memory_live() != 0 ? 1 : failed;
