@@ -25,15 +25,25 @@ local function flatten(headers)
     return list
 end
 
+-- What of a URL is below ca.uri, which the proxy stands for; nil when it is not: a longer name or
+-- another port begins alike.
+local function below(uri, url)
+    local rest = url:sub(#uri + 1)
+    return url:sub(1, #uri) == uri and (rest == "" or rest:find("^[/?]")) and rest or nil
+end
+
 -- Below ca.uri the proxy leads to the CA, and nowhere else.
 local function ask_proxy(options, request)
-    local uri = options.ca_uri
-    if request.url:sub(1, #uri) ~= uri then
+    local rest = below(options.ca_uri, request.url)
+    if not rest then
         return nil, "refused", "the CA names a URL outside ca.uri, where ca.proxy_uri does not "
             .. "lead: " .. request.url
     end
-    local url = options.proxy_uri .. request.url:sub(#uri + 1)
-    local answer, why = plain.request(request.method, url, JOSE, request.body, request.deadline_ms)
+    local answer, why = plain.request(request.method, options.proxy_uri .. rest, JOSE,
+        request.body, request.deadline_ms, request.body_max)
+    if why == plain.TOO_LONG then
+        return nil, "limit", why
+    end
     if not answer then
         return nil, "network", "no answer by way of " .. options.proxy_uri .. ": " .. why
     end
@@ -97,7 +107,7 @@ function exchange.carry_out(handle, options, request)
     end
     local body = answer and answer.body or ""
     if answer and #body > request.body_max then
-        answer, kind, why = nil, "limit", "the answer is too long"
+        answer, kind, why = nil, "limit", plain.TOO_LONG
     end
     -- Without memory for the result it is told again.
     local function tell()

@@ -22,8 +22,18 @@ end
 
 local ESCAPES = {['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t"}
 
+-- Bytes that are no UTF-8, as where a text was cut, become "?" (RFC 8259 section 8.1).
+local function as_utf8(text)
+    local size, wrong = utf8.len(text)
+    while not size do
+        text = text:sub(1, wrong - 1) .. "?" .. text:sub(wrong + 1)
+        size, wrong = utf8.len(text, wrong)
+    end
+    return text
+end
+
 local function quote(text)
-    return '"' .. text:gsub('[%c"\\]', function(c)
+    return '"' .. as_utf8(text):gsub('[%c"\\]', function(c)
         return ESCAPES[c] or string.format("\\u%04x", c:byte())
     end) .. '"'
 end
@@ -52,13 +62,19 @@ function reply.json(value)
     return kind == "string" and quote(value) or tostring(value)
 end
 
+-- A value that may stand in a header: one line, whatever it was made of.
+local function line_of(value)
+    return (tostring(value):gsub("%c+", " "))
+end
+
+-- Nothing that is said ends a header early (RFC 9110 section 5.5).
 function reply.begin(applet, status, content_type, headers)
     applet:set_status(status)
-    applet:add_header("content-type", content_type)
+    applet:add_header("content-type", line_of(content_type))
     applet:add_header("x-content-type-options", "nosniff")
     applet:add_header("cache-control", "no-store")
     for name, value in pairs(headers or {}) do
-        applet:add_header(name, value)
+        applet:add_header(name, line_of(value))
     end
     applet:start_response()
 end
