@@ -6,12 +6,13 @@
 --     lua-load config.lua
 --     lua-load acme.lua
 --
--- It makes the services lua.acme (HTTP: challenges and orders) and lua.acme_tls (TCP: tls-alpn-01),
--- and one task that does what the engine says. The engine is in thinair_core; how HAProxy is
--- configured around it, in README.md.
+-- It makes the service lua.acme (HTTP: challenges and orders), the action lua.acme_tls (TCP:
+-- tls-alpn-01), and one task that does what the engine says. The engine is in thinair_core; how
+-- HAProxy is configured around it, in README.md.
 
 local core_engine = require("thinair_core")
 local exchange = require("thinair_exchange")
+local alpn = require("thinair_alpn")
 local service = require("thinair_service")
 local deploy = require("thinair_deploy")
 local settings = require("thinair_settings")
@@ -111,4 +112,4 @@ if is_first then
 end
 
 core.register_service("acme", "http", service.http(handle, options))
-core.register_service("acme_tls", "tcp", service.tls(handle))
+core.register_action("acme_tls", {"tcp-req"}, alpn.action(handle))

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "hosts/haproxy/core_lua.h"
+#include "hosts/haproxy/gate.h"
 #include "hosts/haproxy/lua_scratch.h"
 #include "src/base/span.h"
 
@@ -29,17 +30,20 @@ struct talk {
     SSL *ssl;
     X509 *expected; /* what the other side must show; NULL: we are the server */
     size_t fed_size;
+    struct air_gate *gate; /* the server's, which it has a place in; NULL: the client's */
+    uint64_t ticket;
 };
 
 static int talk_feed(lua_State *lua);
 static int talk_free(lua_State *lua);
+static bool is_late(const struct talk *talk);
 static struct talk *push_talk(lua_State *lua);
 static SSL_CTX *client_context(enum air_key_type key_type);
 static bool connect_memory(struct talk *talk);
 static const char *find_fault(const struct talk *talk);
 
 void air_core_open_tls(lua_State *lua) {
-    static const luaL_Reg methods[] = {{"feed", talk_feed}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"feed", talk_feed}, {"close", talk_free}, {NULL, NULL}};
     luaL_newmetatable(lua, TALK);
     lua_pushcfunction(lua, talk_free);
     lua_setfield(lua, -2, "__gc");
@@ -51,7 +55,13 @@ void air_core_open_tls(lua_State *lua) {
 
 int air_core_responder(lua_State *lua) {
     struct air_haproxy *haproxy = air_core_of(lua);
+    const air_span source = air_core_span(lua, 2);
     struct talk *talk = push_talk(lua);
+    talk->gate = air_haproxy_gate(haproxy);
+    talk->ticket = air_gate_enter(talk->gate, source, air_haproxy_now().boot_ms);
+    if (talk->ticket == 0) {
+        return air_lua_fail(lua, "too many handshakes at once");
+    }
     talk->ssl = SSL_new(air_haproxy_challenge_context(haproxy));
     if (talk->ssl == NULL || !connect_memory(talk)) {
         return air_lua_fail(lua, "no memory for a connection");
@@ -93,6 +103,12 @@ static int talk_feed(lua_State *lua) {
     luaL_argcheck(lua, talk->ssl != NULL, 1, "closed");
     const air_span bytes = air_core_span(lua, 2);
     char *data = NULL;
+    if (is_late(talk)) {
+        lua_pushliteral(lua, "");
+        lua_pushliteral(lua, "failed");
+        lua_pushliteral(lua, "it takes too long");
+        return 3;
+    }
     ERR_clear_error();
     talk->fed_size += bytes.size;
     bool is_taken = talk->fed_size <= FED_SIZE_MAX &&
@@ -124,8 +140,16 @@ static int talk_free(lua_State *lua) {
     struct talk *talk = luaL_checkudata(lua, 1, TALK);
     SSL_free(talk->ssl);
     X509_free(talk->expected);
+    if (talk->gate != NULL) {
+        air_gate_leave(talk->gate, talk->ticket);
+    }
     *talk = (struct talk){0};
     return 0;
+}
+
+static bool is_late(const struct talk *talk) {
+    return talk->gate != NULL &&
+           !air_gate_holds(talk->gate, talk->ticket, air_haproxy_now().boot_ms);
 }
 
 static struct talk *push_talk(lua_State *lua) {

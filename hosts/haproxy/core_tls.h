@@ -11,7 +11,7 @@
 /* Make the type of these objects known; pushes nothing. */
 void air_core_open_tls(lua_State *lua);
 
-/* handle:responder(): our side of a tls-alpn-01 validation (RFC 8737). */
+/* handle:responder(source): our side of a tls-alpn-01 validation (RFC 8737). */
 int air_core_responder(lua_State *lua);
 
 /* handle:visitor(name, key_type, chain): a client that looks whether this chain is served. */

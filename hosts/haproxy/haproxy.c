@@ -42,6 +42,7 @@ enum air_error air_haproxy_new(
         return AIR_ERR_NO_MEMORY;
     }
     (void)pthread_mutex_init(&haproxy->mutex, NULL);
+    air_gate_init(&haproxy->gate);
     enum air_error error = take_config(haproxy, config);
     if (error == AIR_OK) {
         error = make_parts(haproxy);
@@ -77,6 +78,7 @@ void air_haproxy_free(struct air_haproxy *haproxy) {
     }
     air_orders_free(haproxy);
     air_accounts_free(haproxy);
+    air_managed_free(haproxy);
     air_engine_free(haproxy->engine);
     SSL_CTX_free(haproxy->challenge_context);
     air_tls_free(haproxy->tls);
@@ -87,6 +89,7 @@ void air_haproxy_free(struct air_haproxy *haproxy) {
     air_buffer_deinit(&haproxy->state_dir);
     air_buffer_deinit(&haproxy->directory_url);
     air_buffer_deinit(&haproxy->contacts_text);
+    air_gate_deinit(&haproxy->gate);
     (void)pthread_mutex_destroy(&haproxy->mutex);
     air_memory_free(haproxy, sizeof(*haproxy));
 }
@@ -100,9 +103,18 @@ enum air_error air_haproxy_manage(struct air_haproxy *haproxy, const air_span *n
     spec.key_types = key_types;
     spec.key_types_count = key_types_count;
     spec.must_staple = must_staple;
+    struct air_buffer id;
+    air_buffer_init(&id, AIR_HAPROXY_ID_SIZE - 1);
     (void)pthread_mutex_lock(&haproxy->mutex);
     enum air_error error = air_engine_certificate_set(haproxy->engine, &spec, reason);
+    if (error == AIR_OK) { /* without wildcards, the id is the first name's normal form */
+        error = air_name_normalize(names[0], &id);
+    }
+    if (error == AIR_OK) {
+        error = air_managed_note(haproxy, air_buffer_span(&id), true, must_staple);
+    }
     (void)pthread_mutex_unlock(&haproxy->mutex);
+    air_buffer_deinit(&id);
     return error;
 }
 
@@ -155,6 +167,10 @@ enum air_error air_haproxy_answer(struct air_haproxy *haproxy, air_span method, 
 
 SSL_CTX *air_haproxy_challenge_context(struct air_haproxy *haproxy) {
     return haproxy->challenge_context;
+}
+
+struct air_gate *air_haproxy_gate(struct air_haproxy *haproxy) {
+    return &haproxy->gate;
 }
 
 enum air_error air_haproxy_renew(struct air_haproxy *haproxy, air_span id) {

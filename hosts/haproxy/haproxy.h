@@ -20,6 +20,7 @@
 #include "thinair/action.h"
 #include "thinair/engine.h"
 
+struct air_gate;
 struct air_haproxy;
 
 struct air_haproxy_config {
@@ -32,6 +33,9 @@ struct air_haproxy_config {
     bool has_target;                /* certificates that are managed go into the running HAProxy */
     struct air_time (*clock)(void); /* NULL: the system's */
 };
+
+/* The system's clocks. */
+struct air_time air_haproxy_now(void);
 
 /*
  * Make one, at load time: the state directory is opened here, before HAProxy changes its root and
@@ -104,6 +108,9 @@ AIR_MUST_CHECK enum air_error air_haproxy_answer(struct air_haproxy *haproxy, ai
  * haproxy's. */
 SSL_CTX *air_haproxy_challenge_context(struct air_haproxy *haproxy);
 
+/* Who may make such handshakes. The haproxy's. */
+struct air_gate *air_haproxy_gate(struct air_haproxy *haproxy);
+
 /* ---- orders ---- */
 
 enum air_order_state { AIR_ORDER_UNHEARD, AIR_ORDER_RUNNING, AIR_ORDER_DONE, AIR_ORDER_FAILED };
@@ -129,7 +136,8 @@ struct air_order_view {
  * refusal  On failure what to answer.
  *
  * Returns AIR_OK, AIR_ERR_BAD_KEY, AIR_ERR_MALFORMED, AIR_ERR_BAD_NAME, AIR_ERR_LIMIT (too many at
- * once), AIR_ERR_BUSY (another one is under way for what is to be managed), AIR_ERR_ARGUMENT or
+ * once), AIR_ERR_EXISTS (what is to be managed is managed with another wish: by the configuration,
+ * or another order is under way), AIR_ERR_BUSY (this process is ending), AIR_ERR_ARGUMENT or
  * AIR_ERR_NO_MEMORY.
  */
 AIR_MUST_CHECK enum air_error air_haproxy_order(struct air_haproxy *haproxy,

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "hosts/haproxy/gate.h"
 #include "hosts/haproxy/haproxy.h"
 #include "hosts/haproxy/route.h"
 #include "thinair/memory_storage.h"
@@ -46,6 +47,14 @@ struct air_order_entry {
     air_time_ms ended_boot_ms;
 };
 
+/* What the engine does not say of a certificate that is managed. */
+struct air_managed_entry {
+    struct air_managed_entry *next;
+    char id[AIR_HAPROXY_ID_SIZE];
+    bool is_configured; /* in config.lua: orders do not change it */
+    bool must_staple;
+};
+
 /* An account of a client. */
 struct air_account_entry {
     struct air_account_entry *next;
@@ -63,6 +72,7 @@ struct air_haproxy {
     struct air_responder *responder;
     struct air_tls *tls;
     SSL_CTX *challenge_context;
+    struct air_gate gate;
     struct air_buffer directory_url; /* what the usual authority is made of */
     struct air_buffer contacts_text;
     struct air_authority_spec authority;
@@ -85,11 +95,10 @@ struct air_haproxy {
     size_t orders_running;
     atomic_uint_fast64_t orders_ended;
     air_time_ms expired_boot_ms;
-    size_t audit_next;                  /* lineage */
+    size_t audit_next; /* lineage */
+    struct air_managed_entry *managed;
     struct air_account_entry *accounts; /* the one used last is first */
 };
-
-struct air_time air_haproxy_now(void);
 
 /* What every certificate has in common: the usual account at the CA, and the challenges. */
 struct air_certificate_spec air_haproxy_spec(const struct air_haproxy *haproxy);
@@ -107,6 +116,26 @@ void air_orders_free(struct air_haproxy *haproxy);
 enum air_error air_accounts_use(struct air_haproxy *haproxy, const char *label, air_span key);
 
 void air_accounts_free(struct air_haproxy *haproxy);
+
+/*
+ * Whether a request for what is to be managed under that id may go on: what config.lua manages is
+ * changed there and nowhere else, and nothing is changed while it is being ordered. AIR_ERR_EXISTS:
+ * refused, with a sentence that says what to do.
+ */
+enum air_error air_managed_check(struct air_haproxy *haproxy, air_span id,
+    const struct air_order_request *request, struct air_refusal *refusal);
+
+/* Whether config.lua manages it. */
+bool air_managed_is_configured(struct air_haproxy *haproxy, air_span id);
+
+/* Remember what the engine does not say of it. AIR_ERR_NO_MEMORY: nothing changed. */
+enum air_error air_managed_note(
+    struct air_haproxy *haproxy, air_span id, bool is_configured, bool must_staple);
+
+/* There is no such certificate any more. */
+void air_managed_forget(struct air_haproxy *haproxy, air_span id);
+
+void air_managed_free(struct air_haproxy *haproxy);
 
 /* Manage what was adopted in earlier runs. */
 void air_adopted_load(struct air_haproxy *haproxy);

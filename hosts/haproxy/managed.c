@@ -12,6 +12,7 @@
 
 #include "hosts/haproxy/inside.h"
 #include "src/base/json.h"
+#include "src/base/memory.h"
 #include "src/base/span.h"
 
 #define FOLDER "haproxy/adopted"
@@ -24,6 +25,10 @@ struct ids {
     size_t count;
 };
 
+static struct air_managed_entry *find_entry(struct air_haproxy *haproxy, air_span id);
+static bool is_wish(struct air_haproxy *haproxy, const struct air_managed_entry *entry,
+    const struct air_order_request *request, bool *is_ordering);
+static bool has_names(const struct air_status *status, const struct air_order_request *request);
 static bool collect(void *context, air_span id);
 static void adopt(struct air_haproxy *haproxy, air_span id);
 static void adopt_record(struct air_haproxy *haproxy, air_span id, const json_t *object);
@@ -34,6 +39,78 @@ static void append_line(
 static bool can_be_loaded(struct air_haproxy *haproxy, const struct air_status *status);
 static size_t chain_size_of(air_span bundle);
 static enum air_error put_if_changed(struct air_haproxy *haproxy, air_span value);
+
+enum air_error air_managed_check(struct air_haproxy *haproxy, air_span id,
+    const struct air_order_request *request, struct air_refusal *refusal) {
+    const struct air_managed_entry *entry = find_entry(haproxy, id);
+    bool is_ordering = false;
+    if (entry == NULL || !air_managed_has(haproxy, id)) {
+        return AIR_OK;
+    }
+    const bool is_same = is_wish(haproxy, entry, request, &is_ordering);
+    if (entry->is_configured && !is_same) {
+        return air_refusal_set(refusal, AIR_ERR_EXISTS,
+            "%s is in config.lua with other names, key types or must_staple: change its entry "
+            "there and reload HAProxy",
+            entry->id);
+    }
+    if (entry->is_configured && (request->account_key.size > 0 || request->domain_key.size > 0)) {
+        return air_refusal_set(refusal, AIR_ERR_EXISTS,
+            "%s is in config.lua, which has no keys: leave account_key and domain_key out",
+            entry->id);
+    }
+    if (is_ordering && !is_same) {
+        return air_refusal_set(refusal, AIR_ERR_EXISTS,
+            "%s is being ordered with other names, key types or must_staple: ask again when that "
+            "has ended (GET /acme/certificates says so)",
+            entry->id);
+    }
+    return AIR_OK;
+}
+
+bool air_managed_is_configured(struct air_haproxy *haproxy, air_span id) {
+    const struct air_managed_entry *entry = find_entry(haproxy, id);
+    return entry != NULL && entry->is_configured;
+}
+
+enum air_error air_managed_note(
+    struct air_haproxy *haproxy, air_span id, bool is_configured, bool must_staple) {
+    /* While HAProxy loads, config.lua's are noted without a look for an older one, because they may
+     * be ten thousand. */
+    struct air_managed_entry *entry = is_configured ? NULL : find_entry(haproxy, id);
+    if (entry == NULL) {
+        entry = air_memory_new(sizeof(*entry));
+        if (entry == NULL) {
+            return AIR_ERR_NO_MEMORY;
+        }
+        (void)snprintf(entry->id, sizeof(entry->id), "%.*s", (int)id.size, (const char *)id.data);
+        entry->is_configured = is_configured;
+        entry->next = haproxy->managed;
+        haproxy->managed = entry;
+    }
+    entry->must_staple = must_staple;
+    return AIR_OK;
+}
+
+void air_managed_forget(struct air_haproxy *haproxy, air_span id) {
+    struct air_managed_entry *entry = find_entry(haproxy, id);
+    struct air_managed_entry **place = &haproxy->managed;
+    while (*place != entry) {
+        place = &(*place)->next;
+    }
+    if (entry != NULL) {
+        *place = entry->next;
+        air_memory_free(entry, sizeof(*entry));
+    }
+}
+
+void air_managed_free(struct air_haproxy *haproxy) {
+    while (haproxy->managed != NULL) {
+        struct air_managed_entry *entry = haproxy->managed;
+        haproxy->managed = entry->next;
+        air_memory_free(entry, sizeof(*entry));
+    }
+}
 
 void air_adopted_load(struct air_haproxy *haproxy) {
     struct air_storage *files = haproxy->files;
@@ -134,6 +211,46 @@ bool air_managed_leave(struct air_haproxy *haproxy) {
     return true;
 }
 
+static struct air_managed_entry *find_entry(struct air_haproxy *haproxy, air_span id) {
+    struct air_managed_entry *entry = haproxy->managed;
+    while (entry != NULL && !air_span_equal_text(id, entry->id)) {
+        entry = entry->next;
+    }
+    return entry;
+}
+
+/* Whether a request asks for what is managed: the same names and key types, in whatever order. */
+static bool is_wish(struct air_haproxy *haproxy, const struct air_managed_entry *entry,
+    const struct air_order_request *request, bool *is_ordering) {
+    struct air_status status;
+    size_t lineages_count = 0;
+    bool is_same = request->must_staple == entry->must_staple;
+    for (size_t i = 0; air_engine_status(haproxy->engine, i, &status) == AIR_OK; i++) {
+        if (!air_span_equal_text(status.certificate, entry->id)) {
+            continue;
+        }
+        bool has_type = false;
+        for (size_t k = 0; k < request->key_types_count; k++) {
+            has_type = has_type || request->key_types[k] == status.key_type;
+        }
+        is_same = is_same && has_type && has_names(&status, request);
+        *is_ordering = *is_ordering || status.state == AIR_STATE_ORDERING;
+        lineages_count++;
+    }
+    return is_same && lineages_count == request->key_types_count;
+}
+
+/* Neither has a name twice. */
+static bool has_names(const struct air_status *status, const struct air_order_request *request) {
+    size_t found_count = 0;
+    for (size_t i = 0; i < status->names_count; i++) {
+        for (size_t k = 0; k < request->names_count; k++) {
+            found_count += air_span_equal(status->names[i], request->names[k]) ? 1 : 0;
+        }
+    }
+    return found_count == status->names_count && found_count == request->names_count;
+}
+
 static bool collect(void *context, air_span id) {
     struct ids *ids = context;
     (void)air_buffer_append_span(&ids->text, id);
@@ -181,8 +298,12 @@ static void adopt_record(struct air_haproxy *haproxy, air_span id, const json_t 
         const char *text = json_string_value(json_array_get(types_list, i));
         key_types[spec.key_types_count++] = air_key_type_parse(air_span_text(text));
     }
-    const enum air_error error = air_engine_certificate_set(haproxy->engine, &spec, NULL);
-    (void)error; /* as above */
+    if (air_engine_certificate_set(haproxy->engine, &spec, NULL) == AIR_OK) {
+        /* Without memory for the note, an order with must_staple looks like another wish: it is
+         * taken, as one is that changes what was adopted. */
+        const enum air_error error = air_managed_note(haproxy, id, false, spec.must_staple);
+        (void)error;
+    }
 }
 
 /* The first lineage of that id. */

@@ -79,6 +79,9 @@ enum air_error air_haproxy_order(struct air_haproxy *haproxy, struct air_order_r
     if (error == AIR_OK) {
         error = make_id(request, &keys, id, refusal);
     }
+    if (error == AIR_OK && request->managed) {
+        error = air_managed_check(haproxy, air_span_text(id), request, refusal);
+    }
     if (error == AIR_OK) {
         struct air_order_entry *entry = *find(haproxy, air_span_text(id));
         const bool is_there =
@@ -295,8 +298,8 @@ static enum air_error join(
         known->reads_count = 0; /* one more wants to hear */
         return AIR_OK;
     }
-    return air_refusal_set(refusal, AIR_ERR_BUSY,
-        "another order for %s is under way: try again when it has ended", known->id);
+    return air_refusal_set(refusal, AIR_ERR_EXISTS,
+        "another order for %s is under way: ask again when it has ended", known->id);
 }
 
 /* Ask the engine for it. */
@@ -316,7 +319,10 @@ static enum air_error ask(struct air_haproxy *haproxy, const struct air_order_re
     if (keys->account.size > 0) {
         error = air_accounts_use(haproxy, keys->account_label, keys->account);
     }
-    if (error == AIR_OK) {
+    if (error == AIR_OK && request->managed) {
+        error = air_managed_note(haproxy, spec.id, false, request->must_staple);
+    }
+    if (error == AIR_OK && !air_managed_is_configured(haproxy, spec.id)) {
         error = air_engine_certificate_set(haproxy->engine, &spec, reason);
     }
     if (error == AIR_OK) {
@@ -346,6 +352,9 @@ static enum air_error start(struct air_haproxy *haproxy, const struct air_order_
         if (reason.size > 0) {
             (void)air_refusal_set(refusal, error == AIR_ERR_ARGUMENT ? AIR_ERR_BAD_NAME : error,
                 "%.*s", (int)reason.size, (const char *)reason.data);
+        }
+        if (!entry->was_managed) {
+            air_managed_forget(haproxy, air_span_text(id));
         }
         air_memory_free(entry, sizeof(*entry));
         air_buffer_deinit(&reason);
@@ -439,6 +448,7 @@ static void end(struct air_haproxy *haproxy, struct air_order_entry *entry,
     if (entry->was_managed) {
         return; /* it is tried again as all that is managed */
     }
+    air_managed_forget(haproxy, id);
     if (air_engine_certificate_remove(haproxy->engine, id) == AIR_OK && state == AIR_ORDER_FAILED) {
         forget_records(haproxy, id);
     }

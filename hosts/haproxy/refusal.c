@@ -44,6 +44,9 @@ struct air_refusal_name air_refusal_quote(air_span name) {
 }
 
 static unsigned status_of(enum air_error error) {
+    if (error == AIR_ERR_EXISTS) {
+        return 409;
+    }
     if (error == AIR_ERR_LIMIT) {
         return 413;
     }

@@ -15,7 +15,7 @@
 #define AIR_REFUSAL_NAME_SIZE_MAX 64
 
 struct air_refusal {
-    unsigned status; /* 400, 413, 415, 422, 503; 0: nothing was refused */
+    unsigned status; /* 400, 409, 413, 415, 422, 503; 0: nothing was refused */
     char sentence[AIR_REFUSAL_SENTENCE_SIZE_MAX]; /* one line of printable ASCII; never a value,
                                                      which may be a private key */
 };
@@ -26,9 +26,9 @@ struct air_refusal_name {
 };
 
 /*
- * Write the sentence, and the status that fits the error (RFC 9110 section 15.5): 413 for
- * AIR_ERR_LIMIT, 415 for AIR_ERR_UNSUPPORTED, 422 for AIR_ERR_BAD_NAME and AIR_ERR_BAD_KEY, 503 for
- * what may succeed later, else 400.
+ * Write the sentence, and the status that fits the error (RFC 9110 section 15.5): 409 for
+ * AIR_ERR_EXISTS, 413 for AIR_ERR_LIMIT, 415 for AIR_ERR_UNSUPPORTED, 422 for AIR_ERR_BAD_NAME and
+ * AIR_ERR_BAD_KEY, 503 for what may succeed later, else 400.
  *
  * Returns error, for the caller to return.
  */

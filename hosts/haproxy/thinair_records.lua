@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- TLS records (RFC 8446 section 5.1), read whole: of a service's applet or of a socket.
+-- TLS records (RFC 8446 section 5.1), read whole of a socket.
 
 local records = {}
 

@@ -1,9 +1,8 @@
 -- SPDX-License-Identifier: MIT
--- The services: challenges, orders and what is managed over HTTP; tls-alpn-01 over TCP. README.md
--- has the table of requests, statuses and bodies.
+-- The service over HTTP: challenges, orders and what is managed. README.md has the table of
+-- requests, statuses and bodies.
 
 local deploy = require("thinair_deploy")
-local records = require("thinair_records")
 local reply = require("thinair_reply")
 local runtime = require("thinair_runtime")
 
@@ -244,26 +243,6 @@ function service.http(handle, options)
             return renew(applet, handle, id)
         end
         reply.refuse(applet, 404, "no such path")
-    end
-end
-
--- Our side of a CA's handshake. A service that returns closes the connection.
-function service.tls(handle)
-    return function(applet)
-        local responder = handle:responder()
-        while responder do
-            local record = records.receive(applet)
-            if not record then
-                return
-            end
-            local out, state = responder:feed(record)
-            if #out > 0 then
-                applet:send(out)
-            end
-            if state ~= "want" then
-                return
-            end
-        end
     end
 end
 

@@ -5,13 +5,16 @@ outside of it. One claim at a time; CLAIMS below lists them with what each one p
 
 usage: managed_test.py HAPROXY MODULE_FOLDER CLAIM"""
 
+import json
 import os
 import pathlib
 import signal
 import socket
 import subprocess
 import sys
+import urllib.parse
 
+from managed_gate import strangers
 from managed_scene import (HERE, LIMIT_S, Pebble, Visitors, expect, fail, replace, scene,
                            wait_for)
 
@@ -290,8 +293,58 @@ def calls(haproxy, modules):
         return ", ".join(f"{name} {cost:.1f} ms" for name, cost in sorted(costs.items()))
 
 
-CLAIMS = {claim.__name__: claim
-          for claim in (serving, renewal, reload, switch, alpn, faults, calls)}
+def order(proxy, fields, **more):
+    """A form; what the proxy answers."""
+    return proxy.ask("POST", "/acme/order", urllib.parse.urlencode({**fields, **more}),
+                     {"content-type": "application/x-www-form-urlencoded"})
+
+
+def conflict(haproxy, modules):
+    """An order changes nothing that config.lua manages, nor what is being ordered; what was adopted
+    it may change, also after a restart."""
+    with scene(haproxy, modules) as proxy:
+        proxy.start()
+        before = all_are_there(proxy)
+        ours = {"domain": "one.example.net", "aliases": "www.one.example.net", "managed": "1",
+                "key_type": "rsa-2048,ecdsa-p256"}
+        key = subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
+                              "ec_paramgen_curve:P-256"], capture_output=True, check=True,
+                             text=True).stdout
+        for change in ({"aliases": ""}, {"aliases": "www.one.example.net,more.example.net"},
+                       {"key_type": "ecdsa-p256"}, {"key_type": "ecdsa-p384,rsa-2048"},
+                       {"must_staple": "1"}, {"account_key": key}):
+            status, body = order(proxy, ours, **change)
+            expect((status, "one.example.net is in config.lua" in body), (409, True),
+                   f"another wish {list(change)}: {body}")
+        orders = proxy.pebble.orders()
+        expect(order(proxy, ours)[0], 200, "the same wish")
+        expect(proxy.serials(), before, "the serials after it all")
+        expect(proxy.pebble.orders(), orders, "the orders after it all")
+
+        mine = {"domain": "three.example.net", "managed": "1"}
+        batch = [mine, {**mine, "aliases": "www.three.example.net"}]
+        lines = proxy.ask("POST", "/acme/order", json.dumps({"orders": batch}),
+                          {"content-type": "application/json"})[1].splitlines()
+        expect(sorted(json.loads(line)["status"] for line in lines), [200, 409],
+               f"two wishes for one name at once: {lines}")
+        expect(order(proxy, batch[1])[0], 200, "another wish for what was adopted")
+        named = proxy.listed()["three.example.net", "ecdsa-p256"]["names"]
+        expect(named, ["three.example.net", "www.three.example.net"], "its names")
+        proxy.stop()
+        proxy.start()
+        all_are_there(proxy, 5)
+        orders = proxy.pebble.orders()
+        expect(order(proxy, ours, key_type="ecdsa-p256")[0], 409, "another wish after a restart")
+        expect(order(proxy, batch[1])[0], 200, "the same wish after a restart")
+        expect(proxy.pebble.orders(), orders, "the orders for it")
+        expect(order(proxy, mine, key_type="rsa-2048")[0], 200, "another key type")
+        wait_for("it has another key type", lambda: set(proxy.listed()) == {
+            *before, ("three.example.net", "rsa-2048")})
+    return "refused what must be"
+
+
+CLAIMS = {claim.__name__: claim for claim in (
+    serving, renewal, reload, switch, alpn, faults, calls, conflict, strangers)}
 
 
 def main():

@@ -216,23 +216,58 @@ static void refuses_another_wish_for_a_managed_name(void **state) {
     assert_string_equal(id, "a.test");
     assert_ok(air_haproxy_order(world->haproxy, &request, id, &refusal));
     request.names_count = 1;
-    assert_int_equal(air_haproxy_order(world->haproxy, &request, id, &refusal), AIR_ERR_BUSY);
-    assert_int_equal(refusal.status, 503);
+    assert_int_equal(air_haproxy_order(world->haproxy, &request, id, &refusal), AIR_ERR_EXISTS);
+    assert_int_equal(refusal.status, 409);
     air_test_world_run(world);
     assert_int_equal(air_test_world_state(world, "a.test"), AIR_ORDER_DONE);
 }
 
-static void keeps_what_was_managed_when_an_order_for_it_fails(void **state) {
+static void refuses_to_change_what_the_configuration_manages(void **state) {
     struct air_test_world *world = *state;
-    const air_span name = air_span_text("a.test");
+    const air_span names[] = {air_span_text("A.test"), air_span_text("b.test")};
     const enum air_key_type key_type = AIR_KEY_ECDSA_P256;
     struct air_order_request request = {
-        .names = {name, air_span_text("b.test")}, .names_count = 2, .managed = true};
+        .names = {air_span_text("a.test"), air_span_text("b.test")}, .managed = true};
     struct air_refusal refusal = {0};
+    struct air_status before;
+    struct air_status after;
     char id[AIR_HAPROXY_ID_SIZE];
-    assert_ok(air_haproxy_manage(world->haproxy, &name, 1, &key_type, 1, false, NULL));
+    assert_ok(air_haproxy_manage(world->haproxy, names, 2, &key_type, 1, false, NULL));
     while (air_test_world_turn(world)) {
     }
+    assert_ok(air_engine_status(world->haproxy->engine, 0, &before));
+    request.names_count = 1;
+    assert_int_equal(air_haproxy_order(world->haproxy, &request, id, &refusal), AIR_ERR_EXISTS);
+    request.names_count = 2;
+    request.must_staple = true;
+    assert_int_equal(air_haproxy_order(world->haproxy, &request, id, &refusal), AIR_ERR_EXISTS);
+    request.must_staple = false;
+    request.key_types[0] = AIR_KEY_ECDSA_P384;
+    request.key_types_count = 1;
+    assert_int_equal(air_haproxy_order(world->haproxy, &request, id, &refusal), AIR_ERR_EXISTS);
+    assert_int_equal(refusal.status, 409);
+    assert_non_null(strstr(refusal.sentence, "config.lua"));
+    assert_int_equal(world->haproxy->orders_running, 0);
+    assert_ok(air_engine_status(world->haproxy->engine, 0, &after));
+    assert_int_equal(after.names_count, before.names_count);
+    assert_int_equal(after.state, before.state);
+    request.key_types[0] = AIR_KEY_ECDSA_P256;
+    assert_ok(air_haproxy_order(world->haproxy, &request, id, &refusal));
+    air_test_world_run(world);
+    assert_int_equal(air_test_world_state(world, id), AIR_ORDER_DONE);
+    assert_int_equal(air_fake_ca_counts(world->ca).orders, 1);
+}
+
+static void keeps_what_was_managed_when_an_order_for_it_fails(void **state) {
+    struct air_test_world *world = *state;
+    struct air_order_request request = {.names = {air_span_text("a.test"), air_span_text("b.test")},
+        .names_count = 1,
+        .managed = true};
+    struct air_refusal refusal = {0};
+    char id[AIR_HAPROXY_ID_SIZE];
+    assert_ok(air_haproxy_order(world->haproxy, &request, id, &refusal));
+    air_test_world_run(world);
+    request.names_count = 2;
     air_fake_ca_answer(
         world->ca, &(struct air_fake_answer){.path = "/new-order",
                        .status = 400,
@@ -335,6 +370,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(refuses_more_orders_than_the_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_keys_that_cannot_serve, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_another_wish_for_a_managed_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            refuses_to_change_what_the_configuration_manages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             keeps_what_was_managed_when_an_order_for_it_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(forgets_accounts_nobody_orders_with, set_up, tear_down),
