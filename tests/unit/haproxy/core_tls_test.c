@@ -16,6 +16,7 @@
 
 #include "hosts/haproxy/core_lua.h"
 #include "hosts/haproxy/core_tls.h"
+#include "hosts/haproxy/gate.h"
 #include "src/base/memory.h"
 #include "tests/support/test.h"
 #include "tests/unit/haproxy_host/host_support.h"
@@ -98,11 +99,19 @@ static bool call(struct world *world, int arguments_count) {
     return lua_pcall(world->lua, arguments_count, LUA_MULTRET, 0) == LUA_OK;
 }
 
-/* A responder, on top of Lua's empty stack. */
+/* A responder for somebody at that address, on top of Lua's stack. */
+static bool push_responder(struct world *world, const char *source) {
+    lua_pushcfunction(world->lua, air_core_responder);
+    lua_pushnil(world->lua);
+    lua_pushstring(world->lua, source);
+    return call(world, 2);
+}
+
+/* The only one, on top of Lua's empty stack. */
 static bool open_responder(struct world *world) {
     lua_settop(world->lua, 0);
-    lua_pushcfunction(world->lua, air_core_responder);
-    return call(world, 0);
+    (void)lua_gc(world->lua, LUA_GCCOLLECT, 0);
+    return push_responder(world, "192.0.2.1");
 }
 
 static bool open_visitor(
@@ -306,6 +315,31 @@ static void waits_for_the_rest_of_a_handshake(void **state) {
     SSL_free(validator);
 }
 
+/* R-G1; what is collected or closed gives its place back. */
+static void refuses_too_many_at_once(void **state) {
+    struct world *world = *state;
+    lua_State *lua = world->lua;
+    for (int i = 1; i <= AIR_GATE_NEIGHBOURS_MAX; i++) {
+        assert_true(push_responder(world, "192.0.2.1"));
+        assert_true(lua_isuserdata(lua, i));
+    }
+    assert_true(push_responder(world, "192.0.2.99"));
+    assert_true(lua_isnil(lua, -2));
+    assert_string_equal(lua_tostring(lua, -1), "too many handshakes at once");
+    lua_settop(lua, AIR_GATE_NEIGHBOURS_MAX);
+    assert_true(luaL_getmetafield(lua, 1, "__index") != LUA_TNIL);
+    for (int i = 0; i < 2; i++) { /* twice does no harm */
+        lua_getfield(lua, -1, "close");
+        lua_pushvalue(lua, 1);
+        assert_true(call(world, 1));
+    }
+    assert_null(feed_text(world, "").state);
+    assert_true(push_responder(world, "192.0.2.1"));
+    assert_true(lua_isuserdata(lua, -1));
+    assert_true(open_responder(world));
+    assert_true(lua_isuserdata(lua, -1));
+}
+
 static void bounds_what_it_is_fed(void **state) {
     struct world *world = *state;
     static uint8_t many[131073];
@@ -502,6 +536,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(refuses_names_that_nobody_validates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_tls, set_up, tear_down),
         cmocka_unit_test_setup_teardown(waits_for_the_rest_of_a_handshake, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refuses_too_many_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bounds_what_it_is_fed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_arguments_of_another_kind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
