@@ -334,14 +334,14 @@ def h2_body(tls):
 
 
 @contextlib.contextmanager
-def scene(haproxy, modules, pebble=None, **options):
-    """A Proxy, and a Pebble of its own unless one is given; both are ended."""
+def scene(haproxy, modules, pebble=None, kind=Proxy, **options):
+    """A Proxy of that kind, and a Pebble of its own unless one is given; both are ended."""
     with contextlib.ExitStack() as stack:
         ca = pebble or Pebble(**options.pop("ca", {}))
         if not pebble:
             stack.callback(ca.close)
         place = stack.enter_context(tempfile.TemporaryDirectory())
-        proxy = Proxy(haproxy, modules, place, ca, **options)
+        proxy = kind(haproxy, modules, place, ca, **options)
         stack.callback(proxy.stop)
         try:
             yield proxy
