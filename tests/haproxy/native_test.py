@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Proves what hosts/haproxy/README.md says of HAProxy's native acme: with its configuration, and one
-Pebble, the native client gets a certificate while thinair gets and renews others in the same
-process; neither takes the other's. The ports and the CA are replaced, and HAProxy's own HTTP client
-does not verify the CA: it cannot for an address, and names it asks a resolver for. It sends bodies
-in chunks, where Pebble wants a Content-Length: between them is a front that gives it one.
+"""Proves what hosts/haproxy/README.md says of HAProxy's native acme: with its configuration and one
+Pebble the native client gets a certificate while thinair gets and renews others in the same
+process; neither takes the other's. The ports and the CA are replaced, and HAProxy's own HTTP
+client does not verify the CA: it cannot for an address, and names it asks a resolver for. It sends
+bodies in chunks, where Pebble wants a Content-Length: a front between them gives it one.
 
 native_test.py HAPROXY MODULES"""
 

@@ -350,6 +350,19 @@ static void bounds_what_it_is_fed(void **state) {
     assert_string_equal(feed_text(world, "").state, "failed");
 }
 
+static void refuses_to_feed_what_is_closed(void **state) {
+    struct world *world = *state;
+    assert_true(open_responder(world));
+    for (int i = 0; i < 2; i++) {
+        lua_settop(world->lua, 1);
+        luaL_getmetafield(world->lua, 1, "__index");
+        lua_getfield(world->lua, 2, "close");
+        lua_pushvalue(world->lua, 1);
+        assert_true(call(world, 1));
+    }
+    assert_null(feed_text(world, "").state);
+}
+
 static void refuses_arguments_of_another_kind(void **state) {
     struct world *world = *state;
     assert_true(open_responder(world));
@@ -538,6 +551,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(waits_for_the_rest_of_a_handshake, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_too_many_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bounds_what_it_is_fed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refuses_to_feed_what_is_closed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_arguments_of_another_kind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             refuses_to_look_for_what_is_no_certificate, set_up, tear_down),
