@@ -125,7 +125,9 @@ enum air_error air_haproxy_ready(struct air_haproxy *haproxy, struct air_buffer 
     (void)pthread_mutex_lock(&haproxy->mutex);
     enum air_error error = enter(haproxy) ? AIR_OK : AIR_ERR_PERMISSION;
     if (error == AIR_OK) {
-        air_adopted_load(haproxy);
+        error = air_adopted_load(haproxy);
+    }
+    if (error == AIR_OK) {
         error = air_crt_list_write(haproxy, true);
     }
     if (error != AIR_OK) {

@@ -137,8 +137,8 @@ void air_managed_forget(struct air_haproxy *haproxy, air_span id);
 
 void air_managed_free(struct air_haproxy *haproxy);
 
-/* Manage what was adopted in earlier runs. */
-void air_adopted_load(struct air_haproxy *haproxy);
+/* Manage what was adopted in earlier runs. Returns AIR_OK or AIR_ERR_NO_MEMORY. */
+enum air_error air_adopted_load(struct air_haproxy *haproxy);
 
 /* Remember, for the next run, that this order's certificate is managed. */
 enum air_error air_adopted_store(struct air_haproxy *haproxy, air_span id, bool must_staple);

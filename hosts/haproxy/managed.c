@@ -30,13 +30,13 @@ static bool is_wish(struct air_haproxy *haproxy, const struct air_managed_entry 
     const struct air_order_request *request, bool *is_ordering);
 static bool has_names(const struct air_status *status, const struct air_order_request *request);
 static bool collect(void *context, air_span id);
-static void adopt(struct air_haproxy *haproxy, air_span id);
-static void adopt_record(struct air_haproxy *haproxy, air_span id, const json_t *object);
+static enum air_error adopt(struct air_haproxy *haproxy, air_span id);
+static enum air_error adopt_record(struct air_haproxy *haproxy, air_span id, const json_t *object);
 static void put_key_types(struct air_haproxy *haproxy, air_span id, struct air_buffer *text);
 static bool find_status(struct air_haproxy *haproxy, air_span id, struct air_status *status);
 static void append_line(
     struct air_haproxy *haproxy, const struct air_status *status, struct air_buffer *out);
-static bool can_be_loaded(struct air_haproxy *haproxy, const struct air_status *status);
+static enum air_error try_bundle(struct air_haproxy *haproxy, const struct air_status *status);
 static size_t chain_size_of(air_span bundle);
 static enum air_error put_if_changed(struct air_haproxy *haproxy, air_span value);
 
@@ -112,20 +112,22 @@ void air_managed_free(struct air_haproxy *haproxy) {
     }
 }
 
-void air_adopted_load(struct air_haproxy *haproxy) {
+enum air_error air_adopted_load(struct air_haproxy *haproxy) {
     struct air_storage *files = haproxy->files;
     struct ids ids = {.count = 0};
     air_buffer_init(&ids.text, AIR_STORAGE_VALUE_SIZE_MAX);
-    const enum air_error error =
+    enum air_error error =
         files->list(files->self, air_span_text(FOLDER), air_span_of(NULL, 0), collect, &ids);
+    error = error == AIR_ERR_NO_MEMORY ? error : ids.text.error;
     air_span rest = air_buffer_span(&ids.text);
     air_span id;
-    while (error == AIR_OK && rest.size > 0 && air_span_next(&rest, '\n', &id)) {
+    while (error != AIR_ERR_NO_MEMORY && rest.size > 0 && air_span_next(&rest, '\n', &id)) {
         if (id.size > 0) {
-            adopt(haproxy, id);
+            error = adopt(haproxy, id);
         }
     }
     air_buffer_deinit(&ids.text);
+    return error == AIR_ERR_NO_MEMORY ? error : AIR_OK;
 }
 
 enum air_error air_adopted_store(struct air_haproxy *haproxy, air_span id, bool must_staple) {
@@ -162,14 +164,23 @@ enum air_error air_crt_list_write(struct air_haproxy *haproxy, bool is_load) {
         return AIR_OK;
     }
     air_buffer_init(&text, AIR_STORAGE_VALUE_SIZE_MAX);
-    for (size_t i = 0; air_engine_status(haproxy->engine, i, &status) == AIR_OK; i++) {
-        if (air_haproxy_is_managed(status.certificate) &&
-            (is_load ? can_be_loaded(haproxy, &status) : status.generation > 0)) {
+    enum air_error error = AIR_OK;
+    for (size_t i = 0;
+         error != AIR_ERR_NO_MEMORY && air_engine_status(haproxy->engine, i, &status) == AIR_OK;
+         i++) {
+        if (!air_haproxy_is_managed(status.certificate)) {
+            continue;
+        }
+        if (is_load) {
+            error = try_bundle(haproxy, &status);
+        }
+        if (is_load ? error == AIR_OK : status.generation > 0) {
             append_line(haproxy, &status, &text);
         }
     }
-    const enum air_error error =
-        text.error != AIR_OK ? text.error : put_if_changed(haproxy, air_buffer_span(&text));
+    if (error != AIR_ERR_NO_MEMORY) {
+        error = text.error != AIR_OK ? text.error : put_if_changed(haproxy, air_buffer_span(&text));
+    }
     air_buffer_deinit(&text);
     return error;
 }
@@ -259,7 +270,7 @@ static bool collect(void *context, air_span id) {
 
 /* A record that cannot be read is passed over: the certificate is still served until the next
  * start, and its owner asks again. */
-static void adopt(struct air_haproxy *haproxy, air_span id) {
+static enum air_error adopt(struct air_haproxy *haproxy, air_span id) {
     struct air_buffer text;
     struct air_status status;
     json_t *object = NULL;
@@ -274,13 +285,14 @@ static void adopt(struct air_haproxy *haproxy, air_span id) {
     }
     if (error == AIR_OK && !find_status(haproxy, id, &status)) {
         /* the configuration has the last word */
-        adopt_record(haproxy, id, object);
+        error = adopt_record(haproxy, id, object);
     }
     json_decref(object);
     air_buffer_deinit(&text);
+    return error;
 }
 
-static void adopt_record(struct air_haproxy *haproxy, air_span id, const json_t *object) {
+static enum air_error adopt_record(struct air_haproxy *haproxy, air_span id, const json_t *object) {
     const json_t *names_list = json_object_get(object, "names");
     const json_t *types_list = json_object_get(object, "key_types");
     air_span names[AIR_NAMES_MAX];
@@ -298,12 +310,8 @@ static void adopt_record(struct air_haproxy *haproxy, air_span id, const json_t 
         const char *text = json_string_value(json_array_get(types_list, i));
         key_types[spec.key_types_count++] = air_key_type_parse(air_span_text(text));
     }
-    if (air_engine_certificate_set(haproxy->engine, &spec, NULL) == AIR_OK) {
-        /* Without memory for the note, an order with must_staple looks like another wish: it is
-         * taken, as one is that changes what was adopted. */
-        const enum air_error error = air_managed_note(haproxy, id, false, spec.must_staple);
-        (void)error;
-    }
+    const enum air_error error = air_engine_certificate_set(haproxy->engine, &spec, NULL);
+    return error != AIR_OK ? error : air_managed_note(haproxy, id, false, spec.must_staple);
 }
 
 /* The first lineage of that id. */
@@ -337,7 +345,7 @@ static void append_line(
  * looked at, because it is replaced as a whole: the process that ran before may still be writing
  * its neighbours.
  */
-static bool can_be_loaded(struct air_haproxy *haproxy, const struct air_status *status) {
+static enum air_error try_bundle(struct air_haproxy *haproxy, const struct air_status *status) {
     struct air_storage *files = haproxy->files;
     struct air_buffer bundle;
     uint64_t version = 0;
@@ -353,7 +361,7 @@ static bool can_be_loaded(struct air_haproxy *haproxy, const struct air_status *
             NULL);
     }
     air_buffer_deinit(&bundle);
-    return error == AIR_OK;
+    return error;
 }
 
 /* What comes before the private key, which is last. */

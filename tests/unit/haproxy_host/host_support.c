@@ -7,6 +7,7 @@
 
 #include "tests/unit/haproxy_host/host_support.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "src/base/memory.h"
@@ -29,12 +30,18 @@ static bool certify(void *context, air_span csr, air_time_ms not_before_ms,
 void air_test_world_init(struct air_test_world *world) {
     *world = (struct air_test_world){.pki = air_test_pki_new()};
     assert_ok(air_crypto_openssl_new(&world->crypto));
-    const struct air_fake_ca_config config = {.host = "ca.test",
+    air_test_world_move(world, "ca.test");
+}
+
+void air_test_world_move(struct air_test_world *world, const char *ca_host) {
+    const struct air_fake_ca_config config = {.host = ca_host,
         .seed = 1,
         .lifetime_ms = INT64_C(90) * 24 * 60 * 60 * 1000,
         .certify = certify,
         .context = world};
+    air_fake_ca_free(world->ca);
     world->ca = air_fake_ca_new(world->crypto, &config);
+    world->ca_host = ca_host;
     assert_non_null(world->ca);
 }
 
@@ -59,9 +66,12 @@ static void end(struct air_test_world *world, uint64_t count_before) {
 
 enum air_error air_test_world_start(struct air_test_world *world) {
     static const enum air_challenge_type challenges[] = {AIR_HTTP_01};
+    char directory_url[64];
+    (void)snprintf(directory_url, sizeof(directory_url), "https://%s/dir", world->ca_host);
     const struct air_haproxy_config config = {
+        .state_dir = world->state_dir,
         .authority = {.size = sizeof(config.authority),
-            .directory_url = air_span_text("https://ca.test/dir"),
+            .directory_url = air_span_text(directory_url),
             .terms_agreed = true},
         .challenges = challenges,
         .challenges_count = 1,

@@ -16,6 +16,8 @@ struct air_test_world {
     struct air_fake_ca *ca;
     struct air_test_pki *pki;
     struct air_crypto *crypto; /* the CA's */
+    const char *state_dir;     /* of the host to be made; NULL: none */
+    const char *ca_host;       /* "ca.test" */
     uint64_t fail_at;          /* the allocation of the host's that fails; 0: none */
     uint64_t allocations_count;
     void (*watch)(struct air_test_world *world); /* called after each turn, or NULL */
@@ -28,6 +30,9 @@ struct air_test_world {
 
 /* Make one; the CA's names end with ".test" or whatever: it believes everything. */
 void air_test_world_init(struct air_test_world *world);
+
+/* The CA is gone, another one is at that host. */
+void air_test_world_move(struct air_test_world *world, const char *ca_host);
 
 /* Make the host; it may fail when an allocation is to. */
 enum air_error air_test_world_start(struct air_test_world *world);
