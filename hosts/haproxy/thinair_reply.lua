@@ -8,17 +8,20 @@ local PROBLEM = "application/problem+json"
 local ACME = "urn:ietf:params:acme:error:"
 
 -- What a CA says that is worth a status of its own; the rest is 422.
-local STATUS = {rateLimited = 429, serverInternal = 503, userActionRequired = 403}
+local STATUS = {badNonce = 503, rateLimited = 429, serverInternal = 503, userActionRequired = 403}
 
--- Problem types of RFC 8555 section 6.7 and its successors.
-local KINDS = {}
-for name in ([[accountDoesNotExist alreadyReplaced alreadyRevoked badCSR badNonce badPublicKey
-    badRevocationReason badSignatureAlgorithm caa compound connection dns externalAccountRequired
-    incorrectResponse invalidContact invalidProfile malformed orderNotReady rateLimited
-    rejectedIdentifier serverInternal tls unauthorized unsupportedContact unsupportedIdentifier
-    userActionRequired]]):gmatch("%a+") do
-    KINDS[name] = true
-end
+-- Problem types of RFC 8555 section 6.7 and its successors that are one lower-case word, as the
+-- engine's own steps are. The others are known by their capitals, whoever invents them.
+local WORDS = {caa = true, compound = true, connection = true, dns = true, malformed = true,
+    tls = true, unauthorized = true}
+
+-- What may stand before the CA's words; else it is the name that failed.
+local BEFORE = {"the CA refuses the account: ", "the CA rejects every nonce: ",
+    "the CA's directory: "}
+
+-- How sentences begin whose reader has to act before the CA is asked again.
+local FORBIDDEN = {"the CA's terms of service are not agreed to",
+    "the CA wants an external account binding"}
 
 local ESCAPES = {['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t"}
 
@@ -94,16 +97,37 @@ function reply.refuse(applet, status, sentence, headers, kind)
         type = kind or "about:blank", status = status, detail = sentence} .. "\n", headers)
 end
 
--- Status, sentence and problem type of an attempt that failed, from what the engine says of it: the
--- CA's own words begin with the type.
-function reply.of_failure(text)
-    for name in text:gmatch("(%a+): ") do
-        if KINDS[name] then
-            return STATUS[name] or 422, text, ACME .. name
+local function begins(text, with)
+    return text:sub(1, #with) == with
+end
+
+-- The CA's words, as the engine wrote them behind what it was about.
+local function words_of(text)
+    for _, before in ipairs(BEFORE) do
+        if begins(text, before) then
+            return text:sub(#before + 1)
         end
     end
-    if text:find("terms of service", 1, true) then
-        return 403, text
+    return text:match("^[%w-]+%.[%w.-]+: (.*)$") or text
+end
+
+-- Status, sentence and problem type of an attempt that failed, from what the engine says of it. The
+-- CA's own words begin with the type; what it quotes further on is not looked at.
+function reply.of_failure(text)
+    local words = words_of(text)
+    local name = words:match("^(%a+): ") or words:match("^%a+$")
+    if name and (WORDS[name] or name:find("%l%u")) then
+        return STATUS[name] or 422, text, ACME .. name
+    end
+    local http = tonumber(words:match("^HTTP status (%d+) without a problem document$")
+        or words:match(" %(HTTP status (%d+)%)$"))
+    if http and http >= 400 and http < 500 then
+        return http == 429 and 429 or 422, text
+    end
+    for _, beginning in ipairs(FORBIDDEN) do
+        if begins(text, beginning) then
+            return 403, text
+        end
     end
     return 503, text
 end

@@ -97,18 +97,38 @@ function tests.gives_a_failure_the_status_of_its_problem_type()
     for name, status in pairs{rateLimited = 429, serverInternal = 503, userActionRequired = 403,
         rejectedIdentifier = 422, unauthorized = 422, dns = 422, connection = 422, caa = 422,
         malformed = 422, badCSR = 422, tls = 422, compound = 422, invalidProfile = 422,
-        externalAccountRequired = 422, alreadyReplaced = 422} do
+        externalAccountRequired = 422, alreadyReplaced = 422, ofTomorrow = 422,
+        badNonce = 503} do
+        same(of(name), status .. " " .. name)
         same(of(name .. ": the CA's words"), status .. " " .. name)
+        same(of("the CA refuses the account: " .. name .. ": words"), status .. " " .. name)
+        same(of("the CA's directory: " .. name .. ": words"), status .. " " .. name)
         same(of("a.test: " .. name .. ": the CA's words: and more"), status .. " " .. name)
     end
 end
 
+function tests.takes_the_type_from_where_it_stands()
+    same(of("malformed: connection: not this one"), "422 malformed")
+    same(of("ofTomorrow: caa: nor this"), "422 ofTomorrow")
+    same(of("new-order: no answer: dns: rateLimited: x"), "503 nil")
+    same(of("the CA's answer cannot be used: tls: x"), "503 nil")
+end
+
+function tests.judges_by_the_status_where_a_ca_names_no_type()
+    same(of("HTTP status 403 without a problem document"), "422 nil")
+    same(of("the CA refuses the account: HTTP status 429 without a problem document"), "429 nil")
+    same(of("HTTP status 502 without a problem document"), "503 nil")
+    same(of("the CA gave no reason: go away (HTTP status 403)"), "422 nil")
+    same(of("the CA's newNonce gave no nonce: HTTP status 403"), "503 nil")
+end
+
 function tests.gives_503_to_what_no_ca_said()
     for _, text in ipairs{"", "no answer by way of http://127.0.0.1:9012: Can't connect",
-        "dns", "rateLimited", "ratelimited: x", "xdns:", "a: b: c: d", "the answer is too long"} do
+        "order: x", "ratelimited: x", "xdns:", "a: b: c: d", "the answer is too long"} do
         same(of(text), "503 nil")
     end
-    same(of("agree to the terms of service at https://ca.test/terms"), "403 nil")
+    same(of("the CA's terms of service are not agreed to: https://ca.test/terms"), "403 nil")
+    same(of("the CA wants an external account binding: give its key id and key"), "403 nil")
     same(of("userActionRequired: new terms of service"), "403 userActionRequired")
     same(of("unauthorized: terms of service"), "422 unauthorized")
 end
