@@ -7,14 +7,13 @@
 --     lua-load acme.lua
 --
 -- It makes the service lua.acme (HTTP: challenges and orders), the action lua.acme_tls (TCP:
--- tls-alpn-01), and one task that does what the engine says. The engine is in thinair_core; how
+-- tls-alpn-01), and the tasks that do what the engine says. The engine is in thinair_core; how
 -- HAProxy is configured around it, in README.md.
 
 local core_engine = require("thinair_core")
-local exchange = require("thinair_exchange")
 local alpn = require("thinair_alpn")
 local service = require("thinair_service")
-local deploy = require("thinair_deploy")
+local drive = require("thinair_drive")
 local settings = require("thinair_settings")
 
 local options, why = settings.read(config)
@@ -43,72 +42,8 @@ if is_first then
     end
 end
 
-local LEVELS = {debug = core.debug, info = core.info, warning = core.warning, alarm = core.alert}
-
-local function tell(event)
-    local about = event.certificate ~= "" and event.certificate or "the CA"
-    if event.key_type ~= "none" and event.key_type ~= "" then
-        about = about .. " (" .. event.key_type .. ")"
-    end
-    core.log(LEVELS[event.level], "thinair: " .. about .. ": " .. event.event .. ": " .. event.text)
-end
-
--- Does this process still take connections? A worker that was reloaded lets the next one work.
-local function is_leaving()
-    local info = core.get_info()
-    return tonumber(info.Stopping or info.stopping or 0) == 1
-end
-
--- How long nothing is looked at when there is nothing to do, and while an answer is awaited.
-local IDLE_MS, AWAITING_MS = 100, 5
-local awaited = 0
-
--- Work for tasks. HAProxy 2.6 never lets go of a task's function, nor of what that refers to: so
--- all tasks have this one, and each takes the next piece.
-local waiting = {}
-
-local function work()
-    local piece = table.remove(waiting, 1)
-    piece.carry_out(handle, options, piece.what)
-    awaited = awaited - 1
-end
-
-local function start(carry_out, what)
-    awaited = awaited + 1
-    waiting[#waiting + 1] = {carry_out = carry_out, what = what}
-    core.register_task(work)
-end
-
--- One state of many drives; requests to the CA and deployments have tasks of their own.
-local function drive()
-    local is_over = false
-    local may_work, complaint = handle:check()
-    if not may_work then
-        core.log(core.alert, "thinair: " .. complaint)
-    end
-    while not is_over do
-        local has_left = is_leaving() and handle:leave()
-        local kind, what = handle:turn()
-        if kind == "idle" then
-            is_over = has_left and awaited == 0
-            core.msleep(math.min(what, awaited > 0 and AWAITING_MS or IDLE_MS))
-        elseif kind == "rest" then
-            core.msleep(what)
-        elseif kind == "http" then
-            start(exchange.carry_out, what)
-        elseif kind == "install" then
-            start(deploy.carry_out, what)
-        else
-            if kind == "event" then
-                tell(what)
-            end
-            core.yield()
-        end
-    end
-end
-
 if is_first then
-    core.register_task(drive)
+    drive.start(handle, options)
 end
 
 core.register_service("acme", "http", service.http(handle, options))

@@ -28,6 +28,7 @@ static int handle_ready(lua_State *lua);
 static int handle_check(lua_State *lua);
 static int handle_leave(lua_State *lua);
 static int handle_turn(lua_State *lua);
+static int handle_taken(lua_State *lua);
 static int handle_http(lua_State *lua);
 static int handle_done(lua_State *lua);
 static int handle_failed(lua_State *lua);
@@ -46,11 +47,11 @@ int luaopen_thinair_core(lua_State *lua) {
     static const luaL_Reg functions[] = {{"start", start}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"manage", handle_manage}, {"ready", handle_ready},
         {"check", handle_check}, {"leave", handle_leave}, {"turn", handle_turn},
-        {"http", handle_http}, {"done", handle_done}, {"failed", handle_failed},
-        {"challenge", handle_challenge}, {"requests", air_core_requests}, {"order", air_core_order},
-        {"ended", air_core_ended}, {"view", air_core_view}, {"read", air_core_read},
-        {"renew", handle_renew}, {"status", handle_status}, {"responder", air_core_responder},
-        {"visitor", air_core_visitor}, {NULL, NULL}};
+        {"taken", handle_taken}, {"http", handle_http}, {"done", handle_done},
+        {"failed", handle_failed}, {"challenge", handle_challenge}, {"requests", air_core_requests},
+        {"order", air_core_order}, {"ended", air_core_ended}, {"view", air_core_view},
+        {"read", air_core_read}, {"renew", handle_renew}, {"status", handle_status},
+        {"responder", air_core_responder}, {"visitor", air_core_visitor}, {NULL, NULL}};
     /* jansson's hash seed comes from /dev/urandom, which a chroot to come may not have. */
     json_object_seed(0);
     luaL_newmetatable(lua, HANDLE);
@@ -282,7 +283,7 @@ static int push_event(
     struct air_order_view view;
     air_haproxy_order_view(haproxy, event->certificate, &view);
     lua_pushliteral(lua, "event");
-    lua_createtable(lua, 0, 5);
+    lua_createtable(lua, 0, 6);
     set_span(lua, "event", air_span_text(air_event_text(event->event)));
     set_span(lua, "level", air_span_text(levels[air_event_level(event->event)]));
     /* A client's order has a digest for its id: people know it by its first name. */
@@ -290,6 +291,8 @@ static int push_event(
         view.state == AIR_ORDER_UNHEARD ? event->certificate : air_span_text(view.domain));
     set_span(lua, "key_type", air_span_text(air_key_type_text(event->key_type)));
     set_span(lua, "text", event->text);
+    lua_pushboolean(lua, event->certificate.size > 0 && air_haproxy_is_managed(event->certificate));
+    lua_setfield(lua, -2, "is_managed");
     return 2;
 }
 
@@ -320,6 +323,12 @@ static int handle_turn(lua_State *lua) {
     }
     lua_pushliteral(lua, "again");
     return 1;
+}
+
+/* handle:taken(): what the latest turn asked for will be completed. */
+static int handle_taken(lua_State *lua) {
+    air_haproxy_taken(air_core_of(lua));
+    return 0;
 }
 
 /* false: there was no memory, tell it again later. */

@@ -92,7 +92,12 @@ struct air_turn {
     const struct air_action *action; /* valid until it is completed; an event until the next turn */
 };
 
+/* Take a turn. What the one before asked for is told to the engine as failed, unless it was taken
+ * on or completed: it was lost on its way. */
 void air_haproxy_turn(struct air_haproxy *haproxy, struct air_turn *turn);
+
+/* The action of the latest turn has somebody who will complete it. */
+void air_haproxy_taken(struct air_haproxy *haproxy);
 
 /* How an action went. AIR_ERR_NO_MEMORY: tell it again later. */
 AIR_MUST_CHECK enum air_error air_haproxy_complete(
@@ -156,6 +161,9 @@ AIR_MUST_CHECK enum air_error air_haproxy_order_read(
     struct air_haproxy *haproxy, air_span id, enum air_key_type key_type, struct air_buffer *out);
 
 /* ---- what is managed ---- */
+
+/* Whether a certificate of that id goes into the running HAProxy. */
+bool air_haproxy_is_managed(air_span id);
 
 /* Order anew now. AIR_ERR_NOT_FOUND: nothing of that id is managed. */
 AIR_MUST_CHECK enum air_error air_haproxy_renew(struct air_haproxy *haproxy, air_span id);

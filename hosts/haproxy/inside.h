@@ -81,6 +81,7 @@ struct air_haproxy {
     size_t challenges_count;
     bool is_slice_next; /* turns alternate between the engine and what takes several */
     size_t slice_next;
+    uint64_t handed_id; /* an action that was handed out, and nobody has taken on yet; 0: none */
     struct air_slice slices[AIR_SLICES_MAX];
     bool is_working;             /* no turn was idle, nor a rest, */
     air_time_ms working_boot_ms; /* since then */
@@ -158,8 +159,5 @@ bool air_orders_leave(struct air_haproxy *haproxy);
  * that is stored. is_load: look at each, so that HAProxy does not stumble over it.
  */
 enum air_error air_crt_list_write(struct air_haproxy *haproxy, bool is_load);
-
-/* Whether a certificate of that id goes into the running HAProxy. */
-bool air_haproxy_is_managed(air_span id);
 
 #endif

@@ -61,6 +61,7 @@ static void audit(struct air_haproxy *haproxy, air_time_ms boot_ms);
 static struct air_order_entry **find(struct air_haproxy *haproxy, air_span id);
 static void drop(struct air_haproxy *haproxy, struct air_order_entry **place);
 static void forget_records(struct air_haproxy *haproxy, air_span id);
+static void fail(struct air_haproxy *haproxy, struct air_order_entry *entry, air_span text);
 static void end(struct air_haproxy *haproxy, struct air_order_entry *entry,
     enum air_order_state state, air_span text);
 
@@ -139,7 +140,7 @@ void air_orders_hear(struct air_haproxy *haproxy, const struct air_event_action 
         return;
     }
     if (event->event == AIR_EVENT_ATTEMPT_FAILED) {
-        end(haproxy, entry, AIR_ORDER_FAILED, event->text);
+        fail(haproxy, entry, event->text);
         return;
     }
     if (event->event != AIR_EVENT_INSTALLED && event->event != AIR_EVENT_VALID) {
@@ -409,10 +410,22 @@ static void audit(struct air_haproxy *haproxy, air_time_ms boot_ms) {
         return;
     }
     if (status.state == AIR_STATE_RETRYING) {
-        end(haproxy, entry, AIR_ORDER_FAILED, status.last_error);
+        fail(haproxy, entry, status.last_error);
     } else if (status.state == AIR_STATE_WAITING && status.generation > 0 && status.is_current) {
         end_lineage(haproxy, entry, status.key_type);
     }
+}
+
+/* After a reload, the CA's questions reach the new process, which does not know what this one was
+ * to answer: whatever the CA says, it is worth another try. */
+static void fail(struct air_haproxy *haproxy, struct air_order_entry *entry, air_span text) {
+    char sentence[AIR_HAPROXY_FAILURE_SIZE];
+    if (haproxy->has_left) {
+        (void)snprintf(sentence, sizeof(sentence), RELOADED " (%.*s)", (int)text.size,
+            text.size > 0 ? (const char *)text.data : "");
+        text = air_span_text(sentence);
+    }
+    end(haproxy, entry, AIR_ORDER_FAILED, text);
 }
 
 static struct air_order_entry **find(struct air_haproxy *haproxy, air_span id) {

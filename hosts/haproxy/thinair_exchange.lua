@@ -9,6 +9,7 @@ local plain = require("thinair_plain")
 local exchange = {}
 
 local JOSE = "application/jose+json"
+local PAUSE_MS, ERRORS_MAX = 100, 5
 
 -- name, value, name, value...
 local function flatten(headers)
@@ -109,15 +110,24 @@ function exchange.carry_out(handle, options, request)
     if answer and #body > request.body_max then
         answer, kind, why = nil, "limit", plain.TOO_LONG
     end
-    -- Without memory for the result it is told again.
+    -- Without memory for the result it is told again; so it is after an error, a few times.
     local function tell()
         if answer then
             return handle:http(request.id, answer.status, flatten(answer.headers), body)
         end
         return handle:failed(request.id, kind, why)
     end
-    while not tell() do
-        core.msleep(100)
+    local errors_count = 0
+    while true do
+        local is_called, is_told = pcall(tell)
+        if is_called and is_told then
+            return
+        end
+        errors_count = is_called and errors_count or errors_count + 1
+        if errors_count == ERRORS_MAX then
+            error(is_told, 0)
+        end
+        core.msleep(PAUSE_MS)
     end
 end
 

@@ -5,6 +5,8 @@
 local reply = {}
 
 local PROBLEM = "application/problem+json"
+-- What the core says when a reload is to blame, whatever the CA says of it.
+local RELOADED = "this HAProxy process is ending after a reload"
 local ACME = "urn:ietf:params:acme:error:"
 
 -- What a CA says that is worth a status of its own; the rest is 422.
@@ -114,6 +116,9 @@ end
 -- Status, sentence and problem type of an attempt that failed, from what the engine says of it. The
 -- CA's own words begin with the type; what it quotes further on is not looked at.
 function reply.of_failure(text)
+    if begins(text, RELOADED) then
+        return 503, text
+    end
     local words = words_of(text)
     local name = words:match("^(%a+): ") or words:match("^%a+$")
     if name and (WORDS[name] or name:find("%l%u")) then

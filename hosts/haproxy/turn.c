@@ -25,6 +25,7 @@
 #define LIST_RETRY_MS 1000
 
 static bool must_rest(struct air_haproxy *haproxy, air_time_ms boot_ms);
+static bool give_up_lost(struct air_haproxy *haproxy);
 static bool go_on(struct air_haproxy *haproxy);
 static void take(
     struct air_haproxy *haproxy, const struct air_action *action, struct air_turn *turn);
@@ -61,7 +62,7 @@ void air_haproxy_turn(struct air_haproxy *haproxy, struct air_turn *turn) {
     const struct air_time now = haproxy->clock();
     air_orders_expire(haproxy, now.boot_ms);
     haproxy->is_slice_next = !haproxy->is_slice_next;
-    if (must_rest(haproxy, now.boot_ms)) {
+    if (!give_up_lost(haproxy) || must_rest(haproxy, now.boot_ms)) {
         turn->kind = AIR_TURN_REST;
         turn->pause_ms = REST_MS;
     } else if (!haproxy->is_slice_next || !go_on(haproxy)) {
@@ -83,8 +84,27 @@ enum air_error air_haproxy_complete(
     struct air_haproxy *haproxy, uint64_t id, const struct air_result *result) {
     (void)pthread_mutex_lock(&haproxy->mutex);
     enum air_error error = air_engine_complete(haproxy->engine, id, result, haproxy->clock());
+    haproxy->handed_id = haproxy->handed_id == id && error == AIR_OK ? 0 : haproxy->handed_id;
     (void)pthread_mutex_unlock(&haproxy->mutex);
     return error;
+}
+
+void air_haproxy_taken(struct air_haproxy *haproxy) {
+    (void)pthread_mutex_lock(&haproxy->mutex);
+    haproxy->handed_id = 0;
+    (void)pthread_mutex_unlock(&haproxy->mutex);
+}
+
+/* The action of an earlier turn that nobody took on fails now, not when its time is over. False:
+ * there is no memory to tell it, and none for another action. */
+static bool give_up_lost(struct air_haproxy *haproxy) {
+    static const struct air_result lost = {
+        .error = AIR_ERR_NETWORK, .explanation = {(const uint8_t *)"lost by an error in Lua", 23}};
+    if (haproxy->handed_id != 0 && air_engine_complete(haproxy->engine, haproxy->handed_id, &lost,
+                                       haproxy->clock()) == AIR_OK) {
+        haproxy->handed_id = 0;
+    }
+    return haproxy->handed_id == 0;
 }
 
 static uint32_t pause_of(air_time_ms until_ms) {
@@ -100,10 +120,12 @@ static void take(
     switch (action->kind) {
     case AIR_ACTION_HTTP:
         turn->kind = AIR_TURN_HTTP;
+        haproxy->handed_id = action->id;
         return;
     case AIR_ACTION_INSTALL:
         if (air_haproxy_is_managed(action->install.certificate)) {
             turn->kind = AIR_TURN_INSTALL;
+            haproxy->handed_id = action->id;
         } else {
             begin(haproxy, action);
         }

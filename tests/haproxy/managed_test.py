@@ -5,9 +5,11 @@ outside of it. One claim at a time; CLAIMS below lists them with what each one p
 
 usage: managed_test.py HAPROXY MODULE_FOLDER CLAIM"""
 
+import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -265,16 +267,21 @@ def told(proxy, sentence, name):
     expect(proxy.visit(name), None, "a name whose certificate cannot be deployed")
 
 
+def start_behind(proxy, shim, modules):
+    """A module by the name of ours, in front of it; one thread."""
+    text = pathlib.Path(HERE, shim).read_text(encoding="utf-8")
+    pathlib.Path(proxy.place, "thinair_core.lua").write_text(
+        replace(text, "MODULES", modules), encoding="utf-8")
+    proxy.start(change=lambda text: replace(
+        text, "    nbthread 4\n", "    nbthread 1\n").replace(
+            "    lua-load ", f"    lua-prepend-path {proxy.place}/?.lua\n    lua-load ", 1))
+
+
 def calls(haproxy, modules):
     """No call into C after the start takes 20 ms of the processor's time, RSA-2048 included: a
     module by the name of ours, in front of it, measures every one."""
     with scene(haproxy, modules) as proxy:
-        shim = pathlib.Path(HERE, "managed_shim.lua").read_text(encoding="utf-8")
-        pathlib.Path(proxy.place, "thinair_core.lua").write_text(
-            replace(shim, "MODULES", modules), encoding="utf-8")
-        proxy.start(change=lambda text: replace(
-            text, "    nbthread 4\n", "    nbthread 1\n").replace(
-                "    lua-load ", f"    lua-prepend-path {proxy.place}/?.lua\n    lua-load ", 1))
+        start_behind(proxy, "managed_shim.lua", modules)
         all_are_there(proxy)
         are_served(proxy, NAMES)
         proxy.ask("POST", "/acme/renew/one.example.net")
@@ -291,6 +298,124 @@ def calls(haproxy, modules):
             if cost >= CALL_MS_MAX:
                 fail(f"{name} took {cost} ms")
         return ", ".join(f"{name} {cost:.1f} ms" for name, cost in sorted(costs.items()))
+
+
+def orphans(haproxy, modules):
+    """A client's order that a reload leaves to the old worker, whose challenge the new one does not
+    know: the answer is not the CA's refusal but to ask again, which then gives a certificate."""
+    # The CA sleeps for a random time, so the reload comes in time for some of the orders only.
+    with scene(haproxy, modules, names=["one.example.net"], keys='"ecdsa-p256"',
+               ca={"PEBBLE_VA_NOSLEEP": "", "PEBBLE_VA_SLEEPTIME": "7"}) as proxy:
+        proxy.start("-W")
+        all_are_there(proxy, 1)
+        for index in range(8):
+            fields = {"domain": f"client-{index}.example.net"}
+            orders = proxy.pebble.orders()
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                asked = pool.submit(order, proxy, fields)
+                wait_for("the order begins", lambda: proxy.pebble.orders() > orders)
+                reload_now(proxy)
+                status, body = asked.result(LIMIT_S)
+            if status == 200:
+                continue
+            expect((status, "this HAProxy process is ending after a reload: ask again" in body,
+                    "unauthorized" in body), (503, True, True), f"the orphan's answer: {body}")
+            expect(order(proxy, fields)[0], 200, "the order asked for again")
+            return f"ask again, after {index + 1} reloads"
+    return fail("no order was left behind")
+
+
+def errors(haproxy, modules):
+    """Errors that Lua raises end no task: the log says it once, and what was lost by them is told
+    to the engine, which goes on: requests are made again, an installation has failed."""
+    with scene(haproxy, modules, keys='"ecdsa-p256"') as proxy:
+        start_behind(proxy, "managed_faults.lua", modules)
+        before = all_are_there(proxy, 2)
+        name, key = "one.example.net", "ecdsa-p256"
+        wait_for("it is served", lambda: proxy.visit(name) == before[name, key])
+        proxy.ask("POST", f"/acme/renew/{name}")
+        wait_for("the lost installation is told", lambda: "lost by an error in Lua" in
+                 proxy.listed()[name, key]["last_error"])
+        expect(proxy.visit(name), before[name, key], "what was there is served")
+        said = [line for line in proxy.said().splitlines() if "<" not in line]
+        expect(sorted({line.split("injected ")[1] for line in said if "injected " in line}),
+               ["before done", "before http", "before turn", "behind event", "behind install",
+                "behind order"], "what was injected")
+        # 2.6 says everything twice, once without a time.
+        expect(said.count("thinair: an error in Lua, it goes on: injected"), 1,
+               "how often the log says it")
+    return "it goes on"
+
+
+def unserved(haproxy, modules):
+    """A stats socket that is dead when a certificate comes: it is put in when the socket is there
+    again, without another order; the log says both. Without a socket in the configuration, it says
+    that the next reload serves it."""
+    with scene(haproxy, modules) as proxy:
+        proxy.start()
+        before = all_are_there(proxy)
+        are_served(proxy, NAMES)
+        os.rename(f"{proxy.chroot}/thinair.sock", f"{proxy.chroot}/away.sock")
+        proxy.ask("POST", "/acme/renew/one.example.net")
+        wait_for("both are on disk", lambda: all(
+            proxy.serials()["one.example.net", key] != before["one.example.net", key]
+            for key in KINDS.values()))
+        after, orders = proxy.serials(), proxy.pebble.orders()
+        expect(proxy.visit("one.example.net"), before["one.example.net", "ecdsa-p256"],
+               "what is served without a socket")
+        os.rename(f"{proxy.chroot}/away.sock", f"{proxy.chroot}/thinair.sock")
+        are_served(proxy, NAMES)
+        expect((proxy.serials(), proxy.pebble.orders()), (after, orders), "serials and orders")
+        wait_for("the log says it", lambda: proxy.said().count("it is served now") >= 2)
+        for key in KINDS.values():
+            told = [line for line in proxy.said().splitlines()
+                    if f"one.example.net ({key}): not served yet: " in line]
+            expect(len({line[line.index("thinair"):] for line in told}), 1, "it is said once")
+        proxy.stop()
+        config = proxy.lua
+        proxy.lua = lambda: re.sub(r"    stats_socket = .*\n", "", config())
+        proxy.start()
+        proxy.ask("POST", "/acme/renew/two.example.net")
+        wait_for("both are renewed", lambda: all(
+            proxy.serials()["two.example.net", key] != after["two.example.net", key]
+            for key in KINDS.values()))
+        wait_for("the log says when it is served", lambda: all(
+            f"two.example.net ({key}): stored: it is served from the next reload on" in proxy.said()
+            for key in KINDS.values()))
+        expect(proxy.visit("two.example.net"), after["two.example.net", "ecdsa-p256"],
+               "what is served before a reload")
+    return "served late"
+
+
+def states(haproxy, modules):
+    """A Lua state for each thread: one drives, and all answer challenges, orders and lists. From
+    nothing, with an order that is adopted, a renewal and a restart."""
+    def change(text):
+        return replace(text, "    lua-load ", "    lua-load-per-thread ")
+
+    with scene(haproxy, modules, change=change) as proxy:
+        proxy.start()
+        all_are_there(proxy)
+        are_served(proxy, NAMES)
+        visitors = Visitors(proxy, list(NAMES))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            asked = [pool.submit(order, proxy, {"domain": f"{index}.example.net", **more})
+                     for index, more in enumerate([{"managed": "1"}, {}, {}, {}])]
+            expect([one.result(LIMIT_S)[0] for one in asked], [200] * 4, "orders at once")
+        before = all_are_there(proxy, 5)
+        proxy.ask("POST", "/acme/renew/two.example.net")
+        wait_for("both are renewed", lambda: all(
+            proxy.serials()["two.example.net", key] != before["two.example.net", key]
+            for key in KINDS.values()))
+        are_served(proxy, NAMES)
+        told = visitors.stop()
+        before, orders = all_are_there(proxy, 5), proxy.pebble.orders()
+        proxy.stop()
+        proxy.start()
+        expect(all_are_there(proxy, 5), before, "the serials after a restart")
+        are_served(proxy, NAMES)
+        expect(proxy.pebble.orders(), orders, "the orders after a restart")
+        return told
 
 
 def order(proxy, fields, **more):
@@ -344,7 +469,8 @@ def conflict(haproxy, modules):
 
 
 CLAIMS = {claim.__name__: claim for claim in (
-    serving, renewal, reload, switch, alpn, faults, calls, conflict, strangers)}
+    serving, renewal, reload, switch, alpn, faults, calls, conflict, strangers, errors,
+    unserved, orphans, states)}
 
 
 def main():
