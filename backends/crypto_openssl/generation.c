@@ -17,11 +17,16 @@
 #include "src/base/memory.h"
 #include "thinair/openssl.h"
 
+/* What the callback is told in its first number (BN_generate_prime(3)), and how often for a key. */
+#define PRIME_FOUND 3
+#define RSA_PRIMES 2
+
 struct air_openssl_generation {
     struct air_openssl_keys *keys;
     const struct air_openssl_kind *kind;
     struct air_openssl_fibre *fibre;
     EVP_PKEY *pkey; /* the result */
+    unsigned primes_count;
     bool has_begun;
     bool has_ended;
     bool is_abandoned;
@@ -70,6 +75,10 @@ enum air_error air_openssl_generation_step(
     return air_openssl_keys_add(generation->keys, pkey, generation->kind, out);
 }
 
+bool air_openssl_generation_is_ending(const struct air_openssl_generation *generation) {
+    return generation->primes_count >= RSA_PRIMES;
+}
+
 void air_openssl_generation_free(struct air_openssl_generation *generation) {
     if (generation == NULL) {
         return;
@@ -115,6 +124,9 @@ static EVP_PKEY *generate_rsa(struct air_openssl_generation *generation) {
 /* OpenSSL's callback: 0 makes it stop. */
 static int pause_or_stop(EVP_PKEY_CTX *context) {
     struct air_openssl_generation *generation = EVP_PKEY_CTX_get_app_data(context);
+    if (EVP_PKEY_CTX_get_keygen_info(context, 0) == PRIME_FOUND) {
+        generation->primes_count++;
+    }
     if (!generation->is_abandoned) {
         air_openssl_fibre_pause(generation->fibre);
     }

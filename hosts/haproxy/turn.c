@@ -328,7 +328,8 @@ static void generate_more(struct air_haproxy *haproxy, struct air_slice *slice) 
     enum air_error error = AIR_ERR_LATER;
     do {
         error = air_openssl_generation_step(slice->generation, &slice->key);
-    } while (error == AIR_ERR_LATER && air_haproxy_now().boot_ms - begun_ms < SLICE_MS);
+    } while (error == AIR_ERR_LATER && !air_openssl_generation_is_ending(slice->generation) &&
+             air_haproxy_now().boot_ms - begun_ms < SLICE_MS);
     if (error != AIR_ERR_LATER) {
         end(haproxy, slice, error);
     }

@@ -65,6 +65,10 @@ AIR_API AIR_MUST_CHECK enum air_error air_openssl_generation_new(
 AIR_API AIR_MUST_CHECK enum air_error air_openssl_generation_step(
     struct air_openssl_generation *generation, uint64_t *out);
 
+/* Whether both primes of an RSA key are there: what comes next, the check of the key by one
+ * exponentiation, is the longest step by far, and better not made behind others. */
+AIR_API bool air_openssl_generation_is_ending(const struct air_openssl_generation *generation);
+
 /*
  * Give it back. Before its end the generation is abandoned: OpenSSL is told to stop at its next
  * callback that can, which takes mostly 1 or 2 ms (measured: up to 15 with 4096 bits), and wipes

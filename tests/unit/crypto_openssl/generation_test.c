@@ -96,6 +96,21 @@ static void check_key(uint64_t key, enum air_key_type type, enum air_algorithm a
     crypto->key_free(crypto->self, key);
 }
 
+/* The step that checks the key follows at once, so that whoever counts time can leave it alone. */
+static void tells_before_the_last_step(void **state) {
+    (void)state;
+    struct air_openssl_generation *generation = begin(AIR_KEY_RSA_2048);
+    uint64_t key = 0;
+    size_t ending_count = 0;
+    assert_false(air_openssl_generation_is_ending(generation));
+    while (air_openssl_generation_step(generation, &key) == AIR_ERR_LATER) {
+        ending_count += air_openssl_generation_is_ending(generation) ? 1 : 0;
+    }
+    assert_int_equal(ending_count, 1);
+    air_openssl_generation_free(generation);
+    crypto->key_free(crypto->self, key);
+}
+
 static void makes_keys_of_every_type(void **state) {
     (void)state;
     check_key(finish(begin(AIR_KEY_RSA_2048)), AIR_KEY_RSA_2048, AIR_RS256);
@@ -267,6 +282,7 @@ static int free_port(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_before_the_last_step),
         cmocka_unit_test(makes_keys_of_every_type),
         cmocka_unit_test(refuses_other_types),
         cmocka_unit_test(ends_once),
