@@ -127,6 +127,7 @@ struct air_lock_result {
 /* Make a key with key_generate_slow. */
 struct air_generate_key_action {
     enum air_key_type type;
+    bool is_account; /* an account's: a port whose accounts are kept elsewhere has it made there */
 };
 
 struct air_generate_key_result {

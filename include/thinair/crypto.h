@@ -78,6 +78,10 @@ struct air_crypto {
     size_t size; /* sizeof(struct air_crypto) */
     void *self;  /* passed back as the first argument */
 
+    /* Keys of accounts are made by actions only (is_account), never by key_generate: somebody else
+     * keeps them, and what key_import takes and key_export gives for one is a reference to it. */
+    bool are_accounts_kept;
+
     /* Fill with random bytes fit for keys. */
     enum air_error (*random)(void *self, uint8_t *out, size_t size);
 

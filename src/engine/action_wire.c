@@ -164,6 +164,7 @@ static void put_body(const struct air_action *action, struct air_buffer *out) {
         break;
     case AIR_ACTION_GENERATE_KEY:
         air_wire_put_u8(out, (uint8_t)action->generate_key.type);
+        air_wire_put_u8(out, action->generate_key.is_account ? 1 : 0);
         break;
     case AIR_ACTION_SIGN:
         air_wire_put_u64(out, action->sign.key);
@@ -222,6 +223,7 @@ static void get_body(struct air_block *block, struct air_action *action) {
         return;
     case AIR_ACTION_GENERATE_KEY:
         action->generate_key.type = (enum air_key_type)air_wire_get_u8(&block->reader);
+        action->generate_key.is_account = air_wire_get_u8(&block->reader) != 0;
         return;
     case AIR_ACTION_SIGN:
         get_sign(block, &action->sign);

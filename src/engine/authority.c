@@ -273,14 +273,22 @@ static enum air_error take_key(struct air_authority *authority, uint64_t key) {
     return error;
 }
 
+static enum air_error make_key(const struct air_authority *authority, uint64_t *key) {
+    const struct air_crypto *crypto = authority->session.crypto;
+    const air_span given = air_buffer_span(&authority->given_key);
+    if (given.size > 0) {
+        return crypto->key_import(crypto->self, given, key);
+    }
+    return crypto->are_accounts_kept
+               ? AIR_ERR_LATER
+               : crypto->key_generate(crypto->self, authority->account_key_type, key);
+}
+
 static enum air_error request_key(struct air_job *job) {
     struct air_authority *authority = authority_of(job);
     const struct air_crypto *crypto = authority->session.crypto;
-    const air_span given = air_buffer_span(&authority->given_key);
     uint64_t key = 0;
-    enum air_error error =
-        given.size > 0 ? crypto->key_import(crypto->self, given, &key)
-                       : crypto->key_generate(crypto->self, authority->account_key_type, &key);
+    enum air_error error = make_key(authority, &key);
     if (error == AIR_OK) {
         error = take_key(authority, key);
         if (error != AIR_OK) {
@@ -291,6 +299,7 @@ static enum air_error request_key(struct air_job *job) {
     if (error == AIR_ERR_LATER) {
         struct air_action action = {.kind = AIR_ACTION_GENERATE_KEY};
         action.generate_key.type = authority->account_key_type;
+        action.generate_key.is_account = true;
         error = air_job_post(job, &action, KEY_LIMIT_MS);
     }
     return error;

@@ -309,6 +309,8 @@ static void describe(struct air_fake_host *host, const struct air_action *action
         detail = action->lock.path;
     } else if (action->kind == AIR_ACTION_PUBLISH || action->kind == AIR_ACTION_WITHDRAW) {
         detail = action->publish.name;
+    } else if (action->kind == AIR_ACTION_GENERATE_KEY && action->generate_key.is_account) {
+        detail = air_span_text("account");
     }
     air_buffer_append_text(&host->transcript, air_action_text(action->kind));
     note(host, detail.size > 0 ? " " : "", detail);

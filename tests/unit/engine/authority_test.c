@@ -346,7 +346,15 @@ static void a_slow_port_makes_account_and_signatures_all_the_same(void **state) 
     ask();
     air_fake_host_pass(&world.host, MINUTE_MS);
     assert_int_equal(world.host.served_generation, 1);
-    assert_true(place_of("generate-key") < place_of("http https://ca.test/account"));
+    assert_true(place_of("generate-key account\n") < place_of("http https://ca.test/account"));
+}
+
+static void kept_accounts_have_their_keys_made_by_an_action_and_others_not(void **state) {
+    (void)state;
+    world.crypto->are_accounts_kept = true; /* and key_generate would make them at once */
+    issue();
+    assert_true(place_of("generate-key account\n") < place_of("http https://ca.test/account"));
+    assert_int_equal(place_of("generate-key\n"), SIZE_MAX);
 }
 
 static void fails_with(const char *sentence) {
@@ -443,6 +451,7 @@ int main(void) {
         TEST(a_damaged_key_is_never_replaced),
         TEST(a_key_that_another_process_stored_first_is_used),
         TEST(a_slow_port_makes_account_and_signatures_all_the_same),
+        TEST(kept_accounts_have_their_keys_made_by_an_action_and_others_not),
         TEST(a_ca_that_wants_a_binding_is_not_asked_for_an_account),
         TEST(an_account_on_another_host_is_refused),
         TEST(a_directory_is_fetched_anew_after_a_day),

@@ -83,7 +83,8 @@ static struct air_action sample(enum air_action_kind kind) {
         action.lock.path = SPAN("certificates/example.net");
         break;
     case AIR_ACTION_GENERATE_KEY:
-        action.generate_key.type = AIR_KEY_RSA_2048;
+        action.generate_key =
+            (struct air_generate_key_action){.type = AIR_KEY_RSA_2048, .is_account = true};
         break;
     case AIR_ACTION_SIGN:
         action.sign = (struct air_sign_action){UINT64_MAX, AIR_RS256, SPAN("data")};
