@@ -43,3 +43,9 @@ air_library(thinair-driver
     USES lib_thinair_tls lib_thinair_openssl lib_thinair_files lib_thinair
     REQUIRES thinair-tls thinair-openssl thinair-files thinair
     REQUIRES_PRIVATE libuv libcurl)
+
+air_library(thinair-keeper
+    DESCRIPTION "A process that keeps account keys and storage for a server that gave up root"
+    ROOMS pair_files
+    HEADERS pair_files.h
+    REQUIRES_PRIVATE libcrypto)

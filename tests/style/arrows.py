@@ -28,10 +28,12 @@ HEADERS = {
     "memory_storage.h": {"storage.h"},
     "tls.h": {"buffer.h"}, "driver.h": {"engine.h", "storage.h"},
     "server.h": {"engine.h", "responder.h", "tls.h"},
+    "keeper.h": {"action.h"}, "pair_files.h": {"buffer.h"},
 }
 # The SDK of each room above src/, as a pattern of its header names.
 SDK = {
     "backends/crypto_openssl": r"openssl/|pthread\.h",
+    "backends/keeper": r"openssl/|pthread\.h",
     "backends/storage_file": r"pthread\.h",
     "tls": r"openssl/|pthread\.h",
     "driver": r"openssl/|curl/|uv\.h|pthread\.h",

@@ -17,6 +17,7 @@ CORE = ("base", "jose", "acme", "engine")
 ROOMS = {
     "base": (), "jose": ("base",), "acme": ("base", "jose"), "engine": ("base", "jose", "acme"),
     "crypto_openssl": ("base",), "storage_file": ("base",), "tls": ("base",),
+    "pair_files": ("base",),
     "responder": ("base",), "driver": CORE + ("responder",),
     "server": CORE + ("crypto_openssl", "storage_file", "tls", "responder", "driver"),
 }
