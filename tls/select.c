@@ -37,12 +37,17 @@ int air_tls_client_hello(struct air_tls *tls, SSL *ssl, int *alert) {
 }
 
 int air_tls_certificate(struct air_tls *tls, SSL *ssl) {
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    return air_tls_certificate_for(tls, ssl, air_span_text(name));
+}
+
+int air_tls_certificate_for(struct air_tls *tls, SSL *ssl, air_span server_name) {
     struct air_hello_name name;
     struct air_choice choice;
     if (air_tls_is_challenge(ssl)) {
         return 1; /* loaded with the hello */
     }
-    air_hello_name_set(air_span_text(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)), &name);
+    air_hello_name_set(server_name, &name);
     if (!air_table_choose(&tls->table, ssl, &name, &choice)) {
         return 0; /* removed since the hello */
     }

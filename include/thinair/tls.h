@@ -117,6 +117,15 @@ AIR_API AIR_MUST_CHECK enum air_error air_tls_attach(
 AIR_API int air_tls_client_hello(struct air_tls *tls, SSL *ssl, int *alert);
 AIR_API int air_tls_certificate(struct air_tls *tls, SSL *ssl);
 
+/*
+ * As air_tls_certificate(), but as if the client had asked for this name: for hosts that know whose
+ * certificate a connection without a server name of theirs gets. A validation keeps what it has.
+ * The session stays bound to the name that the client did send, or to none.
+ *
+ * name  In any case; not checked: what is no host name, and an empty one, gets the default's.
+ */
+AIR_API int air_tls_certificate_for(struct air_tls *tls, SSL *ssl, air_span name);
+
 /* Whether this connection is a CA's tls-alpn-01 validation: close it after the handshake, send it
  * nothing. True from the client_hello callback on. */
 AIR_API bool air_tls_is_challenge(const SSL *ssl);

@@ -153,6 +153,16 @@ static void answers_without_a_served_certificate(void **state) {
     assert_validated_in_both_versions(world);
 }
 
+static int name_another(SSL *ssl, void *context) {
+    return air_tls_certificate_for(context, ssl, air_span_text(name));
+}
+
+static void answers_though_the_host_names_another_certificate(void **state) {
+    struct world *world = *state;
+    SSL_CTX_set_cert_cb(world->context, name_another, world->tls);
+    assert_validated_in_both_versions(world);
+}
+
 static void refuses_names_without_a_challenge(void **state) {
     assert_refused(*state, "b.example.net");
     assert_refused(*state, "x.a.example.net");
@@ -324,6 +334,7 @@ int main(void) {
         TEST(answers_a_validation),
         TEST(answers_in_any_case_and_again),
         TEST(answers_without_a_served_certificate),
+        TEST(answers_though_the_host_names_another_certificate),
         TEST(refuses_names_without_a_challenge),
         TEST(refuses_other_names_though_there_is_a_default),
         TEST(refuses_after_removal),

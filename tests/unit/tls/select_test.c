@@ -15,6 +15,7 @@
 #include "thinair/tls.h"
 
 #define ALERT_HANDSHAKE_FAILURE 40
+#define ALERT_INTERNAL_ERROR 80 /* what OpenSSL makes of a certificate callback's 0 */
 #define ALERT_UNRECOGNIZED_NAME 112
 #define ALERT_NO_APPLICATION_PROTOCOL 120
 
@@ -329,6 +330,62 @@ static int keep_own_certificate(SSL *ssl, void *context) {
     return air_tls_certificate(context, ssl) == 1 || SSL_get_certificate(ssl) != NULL ? 1 : 0;
 }
 
+/* For hosts that know whose certificate a client without a known name gets. */
+struct guide {
+    struct air_tls *tls;
+    air_span name;
+};
+
+static int serve_as_guided(SSL *ssl, void *context) {
+    const struct guide *guide = context;
+    int is_chosen = air_tls_certificate_for(guide->tls, ssl, guide->name);
+    return is_chosen == 1 || SSL_get_certificate(ssl) != NULL ? 1 : 0;
+}
+
+static void install_guide(struct world *world, struct guide *guide) {
+    guide->tls = world->tls;
+    SSL_CTX_set_client_hello_cb(world->context, go_on_for_unknown_names, world->tls);
+    SSL_CTX_set_cert_cb(world->context, serve_as_guided, guide);
+}
+
+static void a_host_names_the_certificate_itself(void **state) {
+    struct world *world = *state;
+    struct guide guide = {0};
+    const char *const sent[] = {NULL, "unknown.example.org", "b.example.net"};
+    install_guide(world, &guide);
+    serve_both(world);
+    serve(world, "wild", AIR_KEY_ECDSA_P384, "*.example.net", &world->wild);
+    for (size_t i = 0; i < 6; i++) {
+        struct air_test_hello hello = {.name = sent[i % 3], .version = versions[i / 3]};
+        guide.name = SPAN("A.Example.Net.");
+        hello.signatures = "ECDSA+SHA256";
+        assert_served(world, &hello, &world->ec);
+        hello.signatures = "RSA-PSS+SHA256:RSA+SHA256";
+        assert_served(world, &hello, &world->rsa);
+        guide.name = SPAN("c.example.net");
+        hello.signatures = NULL;
+        assert_served(world, &hello, &world->wild);
+    }
+}
+
+static void a_name_that_is_none_asks_for_the_default(void **state) {
+    struct world *world = *state;
+    struct guide guide = {0};
+    const air_span none[] = {
+        SPAN(""), SPAN("*.example.net"), SPAN("nobody.example.org"), SPAN(".")};
+    install_guide(world, &guide);
+    serve(world, "a", AIR_KEY_ECDSA_P256, "a.example.net", &world->ec);
+    serve(world, "wild", AIR_KEY_ECDSA_P384, "*.example.net", &world->wild);
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        guide.name = none[i];
+        assert_ok(air_tls_default_set(world->tls, SPAN("")));
+        assert_alert(
+            world, &(struct air_test_hello){.name = "a.example.net"}, ALERT_INTERNAL_ERROR);
+        assert_ok(air_tls_default_set(world->tls, SPAN("a")));
+        assert_served(world, &(struct air_test_hello){.name = "b.example.net"}, &world->ec);
+    }
+}
+
 static void a_host_serves_its_own_names_beside_the_table(void **state) {
     struct world *world = *state;
     BIO *chain = BIO_new_mem_buf(world->other.chain.data, (int)world->other.chain.size);
@@ -381,6 +438,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(sessions_resume_under_their_own_name_only, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_host_serves_its_own_names_beside_the_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_host_names_the_certificate_itself, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_is_none_asks_for_the_default, setup, teardown),
     };
     return cmocka_run_group_tests(tests, make_pairs, free_pairs);
 }
