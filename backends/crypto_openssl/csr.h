@@ -9,6 +9,7 @@
 #include "backends/crypto_openssl/key.h"
 
 enum air_error air_openssl_csr_create(const struct air_openssl_kind *kind, EVP_PKEY *pkey,
-    const air_span *names, size_t names_count, bool must_staple, struct air_buffer *out);
+    const struct air_subject *subject, const air_span *names, size_t names_count, bool must_staple,
+    struct air_buffer *out);
 
 #endif

@@ -39,8 +39,8 @@ static enum air_error key_sign(void *self, uint64_t handle, enum air_algorithm a
 static enum air_error verify(void *self, const struct air_public_key *key,
     enum air_algorithm algorithm, air_span data, air_span signature);
 static void key_free(void *self, uint64_t handle);
-static enum air_error csr_create(void *self, uint64_t handle, const air_span *names,
-    size_t names_count, bool must_staple, struct air_buffer *out);
+static enum air_error csr_create(void *self, uint64_t handle, const struct air_subject *subject,
+    const air_span *names, size_t names_count, bool must_staple, struct air_buffer *out);
 static enum air_error challenge_certificate(void *self, air_span name,
     const uint8_t digest[AIR_SHA256_SIZE], air_time_ms now_wall_ms, struct air_buffer *certificate,
     struct air_buffer *key);
@@ -220,12 +220,13 @@ static void key_free(void *self, uint64_t handle) {
     air_openssl_keys_remove(port->keys, handle);
 }
 
-static enum air_error csr_create(void *self, uint64_t handle, const air_span *names,
-    size_t names_count, bool must_staple, struct air_buffer *out) {
+static enum air_error csr_create(void *self, uint64_t handle, const struct air_subject *subject,
+    const air_span *names, size_t names_count, bool must_staple, struct air_buffer *out) {
     struct air_openssl_key *key = NULL;
     enum air_error error = enter(self, handle, &key);
     if (error == AIR_OK) {
-        error = air_openssl_csr_create(key->kind, key->pkey, names, names_count, must_staple, out);
+        error = air_openssl_csr_create(
+            key->kind, key->pkey, subject, names, names_count, must_staple, out);
         leave(self, key);
     }
     return error;

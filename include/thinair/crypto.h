@@ -74,6 +74,22 @@ struct air_certificate_wish {
     air_span previous_chain; /* PEM of what is served now, or empty: its leaf must not come again */
 };
 
+/* Bounds of a subject (RFC 5280 appendix A.1): characters, not bytes. */
+#define AIR_SUBJECT_COUNTRY_COUNT 2
+#define AIR_SUBJECT_PLACE_COUNT_MAX 128
+#define AIR_SUBJECT_ORGANIZATION_COUNT_MAX 64
+
+/*
+ * What a request may say of who asks, beside the names: UTF-8 without control characters; what is
+ * empty is left out. CAs that prove nothing but the names ignore it; others may demand it.
+ */
+struct air_subject {
+    air_span country;      /* two letters (ISO 3166): AIR_SUBJECT_COUNTRY_COUNT */
+    air_span state;        /* or province: AIR_SUBJECT_PLACE_COUNT_MAX */
+    air_span locality;     /* as state */
+    air_span organization; /* AIR_SUBJECT_ORGANIZATION_COUNT_MAX */
+};
+
 struct air_crypto {
     size_t size; /* sizeof(struct air_crypto) */
     void *self;  /* passed back as the first argument */
@@ -128,13 +144,16 @@ struct air_crypto {
     void (*key_free)(void *self, uint64_t key);
 
     /*
-     * Append a PKCS#10 request in DER (RFC 2986): empty subject, all names in subjectAltName in the
-     * given order, signed with SHA-256 (P-384: SHA-384). must_staple adds the TLS feature extension
+     * Append a PKCS#10 request in DER (RFC 2986): the subject's parts in the order of their struct,
+     * country as PrintableString, the others as UTF8String, no common name; all names in
+     * subjectAltName in the given order; signed with SHA-256 (P-384: SHA-384). A subject that is
+     * NULL or has only empty parts is the empty one. must_staple adds the TLS feature extension
      * (RFC 7633). AIR_ERR_BAD_NAME: a name is not a DNS name of lower-case A-labels ("*." may
-     * lead). AIR_ERR_ARGUMENT: no names. AIR_ERR_LIMIT: over AIR_CSR_SIZE_MAX.
+     * lead). AIR_ERR_ARGUMENT: no names, or a part of the subject is out of its bounds.
+     * AIR_ERR_LIMIT: over AIR_CSR_SIZE_MAX.
      */
-    enum air_error (*csr_create)(void *self, uint64_t key, const air_span *names,
-        size_t names_count, bool must_staple, struct air_buffer *out);
+    enum air_error (*csr_create)(void *self, uint64_t key, const struct air_subject *subject,
+        const air_span *names, size_t names_count, bool must_staple, struct air_buffer *out);
 
     /*
      * Append the certificate that answers a tls-alpn-01 challenge (RFC 8737 section 3) and its

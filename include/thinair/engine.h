@@ -120,6 +120,8 @@ struct air_certificate_spec {
     air_time_ms renew_before_ms; /* renew when less than this is left; 0: at 2/3 of the life, 1/2 if
                                     under ten days */
     bool must_staple;            /* ask for the TLS feature extension (RFC 7633) */
+    struct air_subject subject;  /* of requests; a changed one counts from the next order on, and
+                                    makes no certificate due */
 };
 
 /*

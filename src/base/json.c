@@ -21,7 +21,6 @@ static bool needs_comma(const struct air_buffer *out);
 static void put_key(struct air_buffer *out, const char *key);
 static void put_string(struct air_buffer *out, air_span text);
 static void put_escape(struct air_buffer *out, uint8_t byte);
-static size_t utf8_size(air_span text);
 
 enum air_error air_json_read(air_span text, json_t **out) {
     return is_within_limits(text, false) ? load(text, out) : AIR_ERR_MALFORMED;
@@ -173,7 +172,7 @@ static void put_key(struct air_buffer *out, const char *key) {
 static void put_string(struct air_buffer *out, air_span text) {
     air_buffer_append_byte(out, '"');
     while (text.size > 0) {
-        size_t size = utf8_size(text);
+        size_t size = air_span_character_size(text);
         uint8_t byte = text.data[0];
         if (size == 0 || byte == 0) {
             air_buffer_append_text(out, "\xEF\xBF\xBD"); /* U+FFFD, the replacement character */
@@ -200,39 +199,4 @@ static void put_escape(struct air_buffer *out, uint8_t byte) {
     air_buffer_append_text(out, "u00");
     air_buffer_append_byte(out, (uint8_t)hex_digits[byte >> 4]);
     air_buffer_append_byte(out, (uint8_t)hex_digits[byte & 15]);
-}
-
-/* The size of the character a text begins with, or 0 when it is not UTF-8 (RFC 3629 section 4). */
-static size_t utf8_size(air_span text) {
-    static const struct {
-        uint8_t first_min, first_max, second_min, second_max;
-        size_t size;
-    } forms[] = {
-        {0x00, 0x7F, 0x00, 0xFF, 1},
-        {0xC2, 0xDF, 0x80, 0xBF, 2},
-        {0xE0, 0xE0, 0xA0, 0xBF, 3},
-        {0xE1, 0xEC, 0x80, 0xBF, 3},
-        {0xED, 0xED, 0x80, 0x9F, 3},
-        {0xEE, 0xEF, 0x80, 0xBF, 3},
-        {0xF0, 0xF0, 0x90, 0xBF, 4},
-        {0xF1, 0xF3, 0x80, 0xBF, 4},
-        {0xF4, 0xF4, 0x80, 0x8F, 4},
-    };
-    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        if (text.data[0] < forms[i].first_min || text.data[0] > forms[i].first_max) {
-            continue;
-        }
-        if (text.size < forms[i].size) {
-            return 0;
-        }
-        for (size_t j = 1; j < forms[i].size; j++) {
-            uint8_t min = j == 1 ? forms[i].second_min : 0x80;
-            uint8_t max = j == 1 ? forms[i].second_max : 0xBF;
-            if (text.data[j] < min || text.data[j] > max) {
-                return 0;
-            }
-        }
-        return forms[i].size;
-    }
-    return 0;
 }

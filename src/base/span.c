@@ -114,6 +114,55 @@ bool air_span_number(air_span span, int64_t *out) {
     return true;
 }
 
+size_t air_span_character_size(air_span text) {
+    static const struct {
+        uint8_t first_min, first_max, second_min, second_max;
+        size_t size;
+    } forms[] = {
+        {0x00, 0x7F, 0x00, 0xFF, 1},
+        {0xC2, 0xDF, 0x80, 0xBF, 2},
+        {0xE0, 0xE0, 0xA0, 0xBF, 3},
+        {0xE1, 0xEC, 0x80, 0xBF, 3},
+        {0xED, 0xED, 0x80, 0x9F, 3},
+        {0xEE, 0xEF, 0x80, 0xBF, 3},
+        {0xF0, 0xF0, 0x90, 0xBF, 4},
+        {0xF1, 0xF3, 0x80, 0xBF, 4},
+        {0xF4, 0xF4, 0x80, 0x8F, 4},
+    };
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        if (text.data[0] < forms[i].first_min || text.data[0] > forms[i].first_max) {
+            continue;
+        }
+        if (text.size < forms[i].size) {
+            return 0;
+        }
+        for (size_t j = 1; j < forms[i].size; j++) {
+            uint8_t min = j == 1 ? forms[i].second_min : 0x80;
+            uint8_t max = j == 1 ? forms[i].second_max : 0xBF;
+            if (text.data[j] < min || text.data[j] > max) {
+                return 0;
+            }
+        }
+        return forms[i].size;
+    }
+    return 0;
+}
+
+bool air_span_characters(air_span text, size_t *count) {
+    *count = 0;
+    while (text.size > 0) {
+        size_t size = air_span_character_size(text);
+        bool is_control = text.data[0] < 0x20 || text.data[0] == 0x7F ||
+                          (size == 2 && text.data[0] == 0xC2 && text.data[1] < 0xA0);
+        if (size == 0 || is_control) {
+            return false;
+        }
+        text = air_span_skip(text, size);
+        ++*count;
+    }
+    return true;
+}
+
 static uint8_t lower(uint8_t byte) {
     return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + ('a' - 'A')) : byte;
 }

@@ -42,4 +42,11 @@ bool air_span_next(air_span *rest, uint8_t separator, air_span *piece);
 /* All of span as a decimal number of digits only. False when it is not one or passes INT64_MAX. */
 bool air_span_number(air_span span, int64_t *out);
 
+/* The size of the character that a text, which is not empty, begins with; 0: it is not UTF-8 (RFC
+ * 3629 section 4). */
+size_t air_span_character_size(air_span text);
+
+/* Count the characters of a text. False when it is not UTF-8 or has control characters. */
+bool air_span_characters(air_span text, size_t *count);
+
 #endif

@@ -12,6 +12,7 @@
 #include "src/base/memory.h"
 #include "src/base/name.h"
 #include "src/base/span.h"
+#include "src/engine/subject.h"
 
 #define LAST_ERROR_SIZE_MAX 480
 #define NAMES_TEXT_SIZE_MAX (AIR_NAMES_MAX * (AIR_NAME_SIZE_MAX + 1))
@@ -36,6 +37,12 @@ air_span air_certificate_names_text(const struct air_certificate *certificate) {
     return air_span_of(text_of(certificate) + certificate->id_size, certificate->names_size);
 }
 
+/* Its four parts follow the names. */
+static air_span subject_text(const struct air_certificate *certificate) {
+    const air_span names = air_certificate_names_text(certificate);
+    return air_span_of(names.data + names.size, certificate->subject_size);
+}
+
 size_t air_certificate_names(const struct air_certificate *certificate, air_span *names) {
     air_span rest = air_certificate_names_text(certificate);
     for (size_t i = 0; i < certificate->names_count; i++) {
@@ -45,14 +52,18 @@ size_t air_certificate_names(const struct air_certificate *certificate, air_span
     return certificate->names_count;
 }
 
+void air_certificate_subject(const struct air_certificate *certificate, struct air_subject *out) {
+    air_subject_read(subject_text(certificate), out);
+}
+
 air_span air_lineage_given_key(const struct air_lineage *lineage) {
     const struct air_certificate *certificate = lineage->certificate;
-    const air_span names = air_certificate_names_text(certificate);
+    const air_span subject = subject_text(certificate);
     size_t before = 0;
     for (const struct air_lineage *at = certificate->lineages; at != lineage; at++) {
         before += at->given_key_size;
     }
-    return air_span_of(names.data + names.size + before, lineage->given_key_size);
+    return air_span_of(subject.data + subject.size + before, lineage->given_key_size);
 }
 
 static bool is_known(const struct air_buffer *names, air_span name) {
@@ -177,7 +188,7 @@ static enum air_error check_keys(const struct air_crypto *crypto,
     return error;
 }
 
-/* Behind the names; the sizes are in the lineages. */
+/* Behind the subject; the sizes are in the lineages. */
 static void copy_keys(
     struct air_certificate *certificate, const struct air_certificate_spec *spec, uint8_t *to) {
     for (size_t i = 0; spec->keys != NULL && i < spec->key_types_count; i++) {
@@ -220,15 +231,19 @@ enum air_error air_certificate_new(const struct air_crypto *crypto,
     if (error != AIR_OK) {
         return error;
     }
-    struct air_buffer names;
-    air_buffer_init(&names, NAMES_TEXT_SIZE_MAX);
+    struct air_buffer texts; /* names, then the subject */
+    air_buffer_init(&texts, NAMES_TEXT_SIZE_MAX + AIR_SUBJECT_TEXT_SIZE_MAX);
     uint8_t count = 0;
-    error = collect_names(spec, &names, &count, reason);
+    error = collect_names(spec, &texts, &count, reason);
+    const size_t names_size = texts.size;
+    if (error == AIR_OK) {
+        error = air_subject_write(&spec->subject, &texts, reason);
+    }
     if (error != AIR_OK) {
         goto done;
     }
     const air_span first =
-        air_span_take(air_buffer_span(&names), air_span_find(air_buffer_span(&names), 0));
+        air_span_take(air_buffer_span(&texts), air_span_find(air_buffer_span(&texts), 0));
     air_span id = spec->id.size > 0 ? spec->id : first;
     if (id.size > AIR_ID_SIZE_MAX) {
         complain(reason, "the first name is too long for an id; give one: ", id);
@@ -237,7 +252,7 @@ enum air_error air_certificate_new(const struct air_crypto *crypto,
     }
     const size_t lineages_count = spec->key_types_count > 0 ? spec->key_types_count : 1;
     const size_t text_at = sizeof **out + lineages_count * sizeof(struct air_lineage);
-    const size_t block_size = text_at + id.size + names.size + keys_size;
+    const size_t block_size = text_at + id.size + texts.size + keys_size;
     struct air_certificate *certificate = air_memory_new(block_size);
     if (certificate == NULL) {
         error = AIR_ERR_NO_MEMORY;
@@ -246,16 +261,17 @@ enum air_error air_certificate_new(const struct air_crypto *crypto,
     certificate->authority = authority;
     certificate->block_size = (uint32_t)block_size;
     certificate->id_size = (uint16_t)id.size;
-    certificate->names_size = (uint16_t)names.size;
+    certificate->names_size = (uint16_t)names_size;
+    certificate->subject_size = (uint16_t)(texts.size - names_size);
     certificate->names_count = count;
     certificate->lineages_count = (uint8_t)lineages_count;
     memcpy((char *)certificate + text_at, id.data, id.size);
-    memcpy((char *)certificate + text_at + id.size, names.data, names.size);
+    memcpy((char *)certificate + text_at + id.size, texts.data, texts.size);
     fill(certificate, spec);
-    copy_keys(certificate, spec, (uint8_t *)certificate + text_at + id.size + names.size);
+    copy_keys(certificate, spec, (uint8_t *)certificate + text_at + id.size + texts.size);
     *out = certificate;
 done:
-    air_buffer_deinit(&names);
+    air_buffer_deinit(&texts);
     return error;
 }
 
@@ -274,7 +290,8 @@ bool air_certificate_is_same(const struct air_certificate *a, const struct air_c
                    a->must_staple == b->must_staple && a->challenges_count == b->challenges_count &&
                    a->lineages_count == b->lineages_count &&
                    air_span_equal(air_certificate_id(a), air_certificate_id(b)) &&
-                   air_span_equal(air_certificate_names_text(a), air_certificate_names_text(b));
+                   air_span_equal(air_certificate_names_text(a), air_certificate_names_text(b)) &&
+                   air_span_equal(subject_text(a), subject_text(b));
     for (size_t i = 0; is_same && i < a->challenges_count; i++) {
         is_same = a->challenges[i] == b->challenges[i];
     }

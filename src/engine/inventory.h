@@ -43,14 +43,15 @@ struct air_lineage {
     bool needs_load : 1; /* the stored records must be read again */
 };
 
-/* What the user asks for. Its lineages and then its texts (id, names, given keys) follow it in one
- * block. */
+/* What the user asks for. Its lineages and then its texts (id, names, subject, given keys) follow
+ * it in one block. */
 struct air_certificate {
     struct air_authority *authority;
     air_time_ms renew_before_ms;
     uint32_t block_size;
     uint16_t id_size;
-    uint16_t names_size; /* of all names, each followed by a zero byte */
+    uint16_t names_size;   /* of all names, each followed by a zero byte */
+    uint16_t subject_size; /* of its four parts, each followed by a zero byte; 0: it is empty */
     uint8_t names_count;
     uint8_t lineages_count;
     uint8_t challenges[AIR_CHALLENGES_MAX];
@@ -66,6 +67,9 @@ air_span air_certificate_names_text(const struct air_certificate *certificate);
 
 /* The names as spans into the certificate, in the order given; names has room for AIR_NAMES_MAX. */
 size_t air_certificate_names(const struct air_certificate *certificate, air_span *names);
+
+/* The subject to order with: spans into the certificate. */
+void air_certificate_subject(const struct air_certificate *certificate, struct air_subject *out);
 
 /* The private key to order with, PEM, or empty. */
 air_span air_lineage_given_key(const struct air_lineage *lineage);

@@ -283,11 +283,13 @@ static enum air_error make_csr(struct air_issuance *issuance) {
     const struct air_crypto *crypto = issuance->job.engine->crypto;
     struct air_buffer *csr = &issuance->record.csr;
     air_span names[AIR_NAMES_MAX];
+    struct air_subject subject;
     const size_t count = air_certificate_names(certificate, names);
+    air_certificate_subject(certificate, &subject);
     air_buffer_deinit(csr);
     air_buffer_init(csr, AIR_CSR_SIZE_MAX);
     return crypto->csr_create(
-        crypto->self, issuance->key, names, count, certificate->must_staple, csr);
+        crypto->self, issuance->key, &subject, names, count, certificate->must_staple, csr);
 }
 
 enum air_error air_prepare_request_intent(struct air_job *job) {

@@ -21,6 +21,8 @@
 static const uint8_t issuer_id[AIR_FAKE_ID_SIZE] = "fake intermediate 1";
 static const uint8_t root_id[AIR_FAKE_ID_SIZE] = "fake root 1";
 
+static const char *const subject_words[] = {"country", "state", "locality", "organization"};
+
 static void put_line(struct air_buffer *out, const char *word, air_span value);
 static void put_hex(struct air_buffer *out, const char *word, const uint8_t *data, size_t size);
 static void put_number(struct air_buffer *out, const char *word, int64_t number);
@@ -28,6 +30,7 @@ static bool next_line(air_span *rest, air_span *word, air_span *value);
 static bool get_hex(air_span text, uint8_t *out, size_t room, size_t *out_size);
 static bool get_hex_exactly(air_span text, uint8_t *out, size_t size);
 static bool take_csr_line(air_span word, air_span value, struct air_fake_csr *out);
+static air_span *subject_part(struct air_subject *subject, size_t index);
 static bool take_certificate_line(air_span word, air_span value, struct air_fake_certificate *out);
 static bool take_id_line(air_span word, air_span value, struct air_fake_certificate *out);
 static bool take_name(air_span name, air_span *names, size_t *names_count);
@@ -41,6 +44,13 @@ enum air_error air_fake_csr_write(const struct air_fake_csr *csr, struct air_buf
     }
     if (csr->must_staple) {
         air_buffer_append_text(out, "must-staple\n");
+    }
+    struct air_subject subject = csr->subject;
+    for (size_t i = 0; i < sizeof(subject_words) / sizeof(subject_words[0]); i++) {
+        const air_span part = *subject_part(&subject, i);
+        if (part.size > 0) {
+            put_line(out, subject_words[i], part);
+        }
     }
     return out->error;
 }
@@ -237,8 +247,20 @@ static bool take_csr_line(air_span word, air_span value, struct air_fake_csr *ou
     if (air_span_equal_text(word, "name")) {
         return take_name(value, out->names, &out->names_count);
     }
+    for (size_t i = 0; i < sizeof(subject_words) / sizeof(subject_words[0]); i++) {
+        if (air_span_equal_text(word, subject_words[i])) {
+            *subject_part(&out->subject, i) = value;
+            return value.size > 0;
+        }
+    }
     out->must_staple = air_span_equal_text(word, "must-staple");
     return out->must_staple;
+}
+
+static air_span *subject_part(struct air_subject *subject, size_t index) {
+    air_span *const parts[] = {
+        &subject->country, &subject->state, &subject->locality, &subject->organization};
+    return parts[index];
 }
 
 static bool take_certificate_line(air_span word, air_span value, struct air_fake_certificate *out) {

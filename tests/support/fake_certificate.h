@@ -14,13 +14,14 @@
  *   name example.net                  serial <hex>
  *   name www.example.net              key-type ecdsa-p256
  *   must-staple                       key <hex of spki_sha256>
- *                                     subject <hex>       "signed" by the block whose
- *                                     issuer <hex>        subject is this issuer
- *                                     server-auth
- *                                     name example.net
+ *   country CH                        subject <hex>       "signed" by the block whose
+ *   state Bern                        issuer <hex>        subject is this issuer
+ *   locality Thun                     server-auth
+ *   organization Example              name example.net
  *                                     challenge <hex>     only for tls-alpn-01
  *
- * Dates are milliseconds since 1970. Names and must-staple come as often as they apply.
+ * Dates are milliseconds since 1970. Names, must-staple and the subject's parts come as often as
+ * they apply.
  */
 
 #include "thinair/crypto.h"
@@ -34,6 +35,7 @@ struct air_fake_csr {
     air_span names[AIR_FAKE_NAMES_MAX]; /* borrowed from the text that was read */
     size_t names_count;
     bool must_staple;
+    struct air_subject subject; /* borrowed, too */
 };
 
 struct air_fake_certificate {

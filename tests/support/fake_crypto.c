@@ -254,8 +254,9 @@ static void port_key_free(void *self, uint64_t handle) {
     }
 }
 
-static enum air_error port_csr_create(void *self, uint64_t handle, const air_span *names,
-    size_t names_count, bool must_staple, struct air_buffer *out) {
+static enum air_error port_csr_create(void *self, uint64_t handle,
+    const struct air_subject *subject, const air_span *names, size_t names_count, bool must_staple,
+    struct air_buffer *out) {
     struct air_public_key public_key;
     if (names_count == 0 || names_count > AIR_FAKE_NAMES_MAX) {
         return AIR_ERR_ARGUMENT;
@@ -266,6 +267,7 @@ static enum air_error port_csr_create(void *self, uint64_t handle, const air_spa
     }
     struct air_fake_csr csr = {
         .key_type = public_key.type, .names_count = names_count, .must_staple = must_staple};
+    csr.subject = subject == NULL ? csr.subject : *subject;
     memcpy(csr.names, names, names_count * sizeof(*names));
     air_fake_crypto_spki(&public_key, csr.spki_sha256);
     return air_fake_csr_write(&csr, out);

@@ -37,7 +37,7 @@ static int set_up(void **state) {
     air_buffer_init(&fixture.reason, AIR_REASON_SIZE_MAX);
     struct air_crypto *crypto = fixture.crypto;
     assert_ok(crypto->key_generate(crypto->self, AIR_KEY_ECDSA_P256, &fixture.key));
-    assert_ok(crypto->csr_create(crypto->self, fixture.key, names, 2, false, &fixture.csr));
+    assert_ok(crypto->csr_create(crypto->self, fixture.key, NULL, names, 2, false, &fixture.csr));
     assert_ok(air_fake_certificate_issue(
         air_buffer_span(&fixture.csr), NOW_MS - DAY_MS, NOW_MS + 89 * DAY_MS, 7, &fixture.chain));
     *state = &fixture;
@@ -220,6 +220,21 @@ static void reads_requests_and_names(void **state) {
     assert_int_equal(air_fake_csr_read(SPAN("fake csr 1\nother line\n"), &csr), AIR_ERR_MALFORMED);
 }
 
+static void requests_carry_their_subject(void **state) {
+    struct fixture *fixture = *state;
+    struct air_crypto *crypto = fixture->crypto;
+    const struct air_subject subject = {.country = SPAN("CH"), .organization = SPAN("Two words")};
+    struct air_fake_csr csr;
+    air_buffer_clear(&fixture->csr);
+    assert_ok(
+        crypto->csr_create(crypto->self, fixture->key, &subject, names, 2, true, &fixture->csr));
+    assert_ok(air_fake_csr_read(air_buffer_span(&fixture->csr), &csr));
+    assert_true(csr.must_staple);
+    assert_span(csr.subject.country, "CH");
+    assert_span(csr.subject.organization, "Two words");
+    assert_int_equal(csr.subject.state.size + csr.subject.locality.size, 0);
+}
+
 static void makes_challenge_certificates(void **state) {
     struct fixture *fixture = *state;
     struct air_crypto *crypto = fixture->crypto;
@@ -256,7 +271,7 @@ static enum air_error live_a_life(void *context) {
     air_buffer_init(&reason, AIR_REASON_SIZE_MAX);
     enum air_error error = crypto->key_generate(crypto->self, AIR_KEY_ECDSA_P256, &key);
     if (error == AIR_OK) {
-        error = crypto->csr_create(crypto->self, key, names, 2, true, &csr);
+        error = crypto->csr_create(crypto->self, key, NULL, names, 2, true, &csr);
     }
     if (error == AIR_OK) {
         error =
@@ -290,6 +305,7 @@ int main(void) {
         with_fixture(hands_rsa_keys_out_as_slow_work),
         with_fixture(repeats_itself_for_the_same_seed),
         with_fixture(reads_requests_and_names),
+        with_fixture(requests_carry_their_subject),
         with_fixture(makes_challenge_certificates),
         with_fixture(survives_every_failing_allocation),
     };

@@ -27,8 +27,8 @@ static void accepts_the_request_it_made(void **state) {
     struct air_buffer csr;
     air_candidate_init(&candidate, port);
     air_buffer_init(&csr, AIR_CSR_SIZE_MAX);
-    assert_ok(
-        port->csr_create(port->self, candidate.wish.key, air_candidate_names, 2, false, &csr));
+    assert_ok(port->csr_create(
+        port->self, candidate.wish.key, NULL, air_candidate_names, 2, false, &csr));
     assert_true(air_test_pki_sign_csr(candidate.pki, air_buffer_span(&csr), AIR_CANDIDATE_NOW_MS,
         AIR_CANDIDATE_NOW_MS + AIR_CANDIDATE_DAY_MS, &candidate.chain));
     air_candidate_assert_accepted(&candidate);

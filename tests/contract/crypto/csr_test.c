@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Proven: a request has an empty subject, our key, exactly the ordered names in their order, and
- * must-staple when asked for; its signature fits. OpenSSL reads it back; the extensions' values are
- * compared byte for byte with ones encoded here. Names that no CA takes are refused.
+ * Proven: a request has exactly the subject that was given, our key, exactly the ordered names in
+ * their order, and must-staple when asked for; its signature fits. OpenSSL reads it back; the
+ * subject and the extensions' values are compared byte for byte with ones encoded here. Names that
+ * no CA takes and subjects beyond their bounds are refused.
  */
 
 #include <openssl/x509v3.h>
@@ -21,7 +22,7 @@ static X509_REQ *create(const struct air_crypto *port, uint64_t key, const air_s
     size_t names_count, bool must_staple) {
     struct air_buffer der;
     air_buffer_init(&der, AIR_CSR_SIZE_MAX);
-    assert_ok(port->csr_create(port->self, key, names, names_count, must_staple, &der));
+    assert_ok(port->csr_create(port->self, key, NULL, names, names_count, must_staple, &der));
     const unsigned char *end = der.data;
     X509_REQ *request = d2i_X509_REQ(NULL, &end, (long)der.size);
     assert_non_null(request);
@@ -81,6 +82,100 @@ static void asks_for_must_staple(void **state) {
     X509_REQ_free(request);
 }
 
+static X509_REQ *create_for(const struct air_crypto *port, const struct air_subject *subject) {
+    const air_span name = SPAN("example.net");
+    struct air_buffer der;
+    uint64_t key = air_oracle_generate(port, AIR_KEY_ECDSA_P256);
+    air_buffer_init(&der, AIR_CSR_SIZE_MAX);
+    assert_ok(port->csr_create(port->self, key, subject, &name, 1, false, &der));
+    const unsigned char *end = der.data;
+    X509_REQ *request = d2i_X509_REQ(NULL, &end, (long)der.size);
+    assert_non_null(request);
+    assert_int_equal(X509_REQ_verify(request, X509_REQ_get0_pubkey(request)), 1);
+    air_buffer_deinit(&der);
+    return request;
+}
+
+static void assert_subject(
+    const struct air_crypto *port, const struct air_subject *subject, air_span expected) {
+    X509_REQ *request = create_for(port, subject);
+    unsigned char *der = NULL;
+    int size = i2d_X509_NAME(X509_REQ_get_subject_name(request), &der);
+    assert_true(air_span_equal(air_span_of(der, (size_t)size), expected));
+    OPENSSL_free(der);
+    X509_REQ_free(request);
+}
+
+/* RFC 5280 appendix A.1: X520countryName is a PrintableString; the others are UTF8String. */
+static void says_who_asks(void **state) {
+    const struct air_subject whole = {.country = SPAN("CH"),
+        .state = SPAN("Bern"),
+        .locality = SPAN("Z\xC3\xBCrich"),
+        .organization = SPAN("A, \"B\" + C=D")};
+    const struct air_subject part = {.organization = SPAN("Example")};
+    const struct air_subject nothing = {0};
+    assert_subject(*state, &whole,
+        SPAN("\x30\x45\x31\x0b\x30\x09\x06\x03\x55\x04\x06\x13\x02"
+             "CH\x31\x0d\x30\x0b\x06\x03\x55\x04\x08\x0c\x04"
+             "Bern\x31\x10\x30\x0e\x06\x03\x55\x04\x07\x0c\x07"
+             "Z\xC3\xBCrich\x31\x15\x30\x13\x06\x03\x55\x04\x0a\x0c\x0c"
+             "A, \"B\" + C=D"));
+    assert_subject(*state, &part,
+        SPAN("\x30\x12\x31\x10\x30\x0e\x06\x03\x55\x04\x0a\x0c\x07"
+             "Example"));
+    assert_subject(*state, &nothing, SPAN("\x30\x00"));
+    assert_subject(*state, NULL, SPAN("\x30\x00"));
+}
+
+/* Four bytes for each character. */
+static void fill_characters(char text[512]) {
+    for (size_t i = 0; i < 512; i += 4) {
+        memcpy(text + i, "\xF0\x9F\x90\x98", 4);
+    }
+}
+
+static void takes_the_longest_subject(void **state) {
+    static char text[512];
+    fill_characters(text);
+    const struct air_subject subject = {.country = SPAN("ch"),
+        .state = air_span_of(text, 512),
+        .locality = air_span_of(text, 512),
+        .organization = air_span_of(text, 256)};
+    X509_REQ *request = create_for(*state, &subject);
+    assert_int_equal(X509_NAME_entry_count(X509_REQ_get_subject_name(request)), 4);
+    X509_REQ_free(request);
+}
+
+static void refuses_bad_subjects(void **state) {
+    const struct air_crypto *port = *state;
+    static char text[516];
+    fill_characters(text);
+    memset(text + 512, 'a', 4);
+    const struct air_subject bad[] = {
+        {.country = SPAN("C")},
+        {.country = SPAN("CHE")},
+        {.country = SPAN("C1")},
+        {.country = SPAN("\xC3\xBC")},
+        {.state = air_span_of(text, 513)},
+        {.locality = air_span_of(text, 513)},
+        {.organization = air_span_of(text, 260)},
+        {.state = SPAN("Z\xFCrich")},
+        {.locality = SPAN("a\0b")},
+        {.organization = SPAN("a\nb")},
+        {.country = SPAN("CH"), .organization = SPAN("\xED\xA0\x80")},
+    };
+    const air_span name = SPAN("example.net");
+    uint64_t key = air_oracle_generate(port, AIR_KEY_ECDSA_P256);
+    struct air_buffer out;
+    air_buffer_init(&out, AIR_CSR_SIZE_MAX);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(
+            port->csr_create(port->self, key, &bad[i], &name, 1, false, &out), AIR_ERR_ARGUMENT);
+        assert_int_equal(out.size, 0);
+    }
+    air_buffer_deinit(&out);
+}
+
 /* The longest name there is, 253 bytes (RFC 1035 section 2.3.4), in as many variants as wanted. */
 static air_span long_name(char text[254], size_t number) {
     memset(text, 'a', 253);
@@ -109,7 +204,8 @@ static void assert_refused(const struct air_crypto *port, uint64_t key, const ai
     struct air_buffer out;
     air_buffer_init(&out, 4 * AIR_CSR_SIZE_MAX);
     assert_ok(air_buffer_append_text(&out, "before"));
-    assert_int_equal(port->csr_create(port->self, key, names, names_count, false, &out), expected);
+    assert_int_equal(
+        port->csr_create(port->self, key, NULL, names, names_count, false, &out), expected);
     assert_span(air_buffer_span(&out), "before");
     air_buffer_deinit(&out);
 }
@@ -177,7 +273,7 @@ static void appends_whole_or_not_at_all(void **state) {
     uint64_t key = air_oracle_generate(port, AIR_KEY_ECDSA_P256);
     struct air_buffer out;
     air_buffer_init(&out, 64);
-    assert_int_equal(port->csr_create(port->self, key, &name, 1, false, &out), AIR_ERR_LIMIT);
+    assert_int_equal(port->csr_create(port->self, key, NULL, &name, 1, false, &out), AIR_ERR_LIMIT);
     assert_int_equal(out.size, 0);
     air_buffer_deinit(&out);
 }
@@ -185,12 +281,13 @@ static void appends_whole_or_not_at_all(void **state) {
 static enum air_error create_one(void *context) {
     const struct air_crypto *port = context;
     const air_span name = SPAN("example.net");
+    const struct air_subject subject = {.country = SPAN("CH"), .organization = SPAN("Example")};
     uint64_t key = 0;
     struct air_buffer out;
     air_buffer_init(&out, AIR_CSR_SIZE_MAX);
     enum air_error error = port->key_generate_slow(port->self, AIR_KEY_ECDSA_P256, &key);
     if (error == AIR_OK) {
-        error = port->csr_create(port->self, key, &name, 1, true, &out);
+        error = port->csr_create(port->self, key, &subject, &name, 1, true, &out);
     }
     port->key_free(port->self, key);
     air_buffer_deinit(&out);
@@ -206,6 +303,9 @@ int air_contract_csr(void) {
     const struct CMUnitTest tests[] = {
         CONTRACT_TEST(asks_for_the_names_with_every_type),
         CONTRACT_TEST(asks_for_must_staple),
+        CONTRACT_TEST(says_who_asks),
+        CONTRACT_TEST(takes_the_longest_subject),
+        CONTRACT_TEST(refuses_bad_subjects),
         CONTRACT_TEST(asks_for_a_hundred_longest_names),
         CONTRACT_TEST(refuses_bad_names),
         CONTRACT_TEST(refuses_no_names),

@@ -38,7 +38,7 @@ static void be_refused(const struct air_crypto *port) {
     air_buffer_clear(&out);
     assert_int_equal(port->key_export(port->self, wish.key, &out), AIR_ERR_LIMIT);
     assert_int_equal(
-        port->csr_create(port->self, wish.key, &name, 1, false, &out), AIR_ERR_BAD_NAME);
+        port->csr_create(port->self, wish.key, NULL, &name, 1, false, &out), AIR_ERR_BAD_NAME);
     assert_int_equal(
         port->challenge_certificate(port->self, SPAN("example.net"), digest, INT64_MAX, &out, &out),
         AIR_ERR_ARGUMENT);

@@ -40,7 +40,7 @@ static bool use_own_key(const struct air_crypto *port) {
         port->verify(port->self, &public_key, AIR_ES256, SPAN("data"),
             air_span_of(signature, size)) == AIR_OK &&
         port->key_export(port->self, key, &out) == AIR_OK &&
-        port->csr_create(port->self, key, &name, 1, false, &out) == AIR_OK;
+        port->csr_create(port->self, key, NULL, &name, 1, false, &out) == AIR_OK;
     port->key_free(port->self, key);
     air_buffer_deinit(&out);
     return good;

@@ -149,6 +149,33 @@ static void refuses_what_is_not_a_number(void **state) {
     assert_int_equal(air_memory_count(), 0);
 }
 
+static void counts_characters(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t count;
+    } cases[] = {{"", 0}, {"a b~", 4}, {"Z\xC3\xBCrich", 6}, {"\xE6\x9D\xB1\xE4\xBA\xAC", 2},
+        {"\xF0\x9F\x90\x98", 1}, {"\xC2\xA0", 1}, {"\xF4\x8F\xBF\xBF\xED\x9F\xBF", 2}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t count = 42;
+        assert_true(air_span_characters(air_span_text(cases[i].text), &count));
+        assert_int_equal(count, cases[i].count);
+    }
+}
+
+static void refuses_what_is_no_plain_text(void **state) {
+    (void)state;
+    const air_span texts[] = {SPAN("a\0"), SPAN("\n"), SPAN("a\x1F"), SPAN("\x7F"),
+        SPAN("\xC2\x80"), SPAN("\xC2\x9F"), SPAN("\x80"), SPAN("Z\xFCrich"), SPAN("\xC3"),
+        SPAN("\xC0\xAF"), SPAN("\xE0\x9F\xBF"), SPAN("\xED\xA0\x80"), SPAN("\xE6\x9D"),
+        SPAN("\xF4\x90\x80\x80"), SPAN("\xF5\x80\x80\x80"), SPAN("\xFF")};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_false(air_span_characters(texts[i], &count));
+    }
+    assert_int_equal(air_memory_count(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(makes_spans_over_texts),
@@ -161,6 +188,8 @@ int main(void) {
         cmocka_unit_test(cuts_pieces_between_separators),
         cmocka_unit_test(reads_numbers_of_digits_only),
         cmocka_unit_test(refuses_what_is_not_a_number),
+        cmocka_unit_test(counts_characters),
+        cmocka_unit_test(refuses_what_is_no_plain_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is proven: keys that the user brings, an account's or a certificate's, are what is stored
- * and ordered with, for every generation; what cannot be used is refused before anything is
- * ordered; a stored account key is never replaced. How: against the fake CA and a storage in
- * memory.
+ * and ordered with, for every generation, and so is a subject; what cannot be used is refused
+ * before anything is ordered; a stored account key is never replaced. How: against the fake CA and
+ * a storage in memory; the crypto port is asked through a listener.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "src/base/memory.h"
@@ -207,6 +208,76 @@ static void asks_again_for_memory(void **state) {
     assert_int_equal(world->around.host.served_generation, 1);
 }
 
+/* What the crypto port was asked to write into requests. */
+static struct {
+    enum air_error (*create)(void *self, uint64_t key, const struct air_subject *subject,
+        const air_span *names, size_t names_count, bool must_staple, struct air_buffer *out);
+    size_t count;
+    char country[8];
+    char organization[32];
+} requests;
+
+static enum air_error listen_to_requests(void *self, uint64_t key,
+    const struct air_subject *subject, const air_span *names, size_t names_count, bool must_staple,
+    struct air_buffer *out) {
+    requests.count++;
+    (void)snprintf(requests.country, sizeof requests.country, "%.*s", (int)subject->country.size,
+        (const char *)subject->country.data);
+    (void)snprintf(requests.organization, sizeof requests.organization, "%.*s",
+        (int)subject->organization.size, (const char *)subject->organization.data);
+    return requests.create(self, key, subject, names, names_count, must_staple, out);
+}
+
+static enum air_error ask_for(
+    struct world *world, const char *country, const char *organization, struct air_buffer *reason) {
+    const air_span name = SPAN("example.net");
+    const struct air_certificate_spec spec = {.size = sizeof spec,
+        .names = &name,
+        .names_count = 1,
+        .directory_url = SPAN(URL),
+        .subject = {
+            .country = air_span_text(country), .organization = air_span_text(organization)}};
+    return air_engine_certificate_set(world->around.host.engine, &spec, reason);
+}
+
+static void asks_for_the_given_subject(void **state) {
+    struct world *world = *state;
+    char organization[] = "Example";
+    requests.create = world->around.crypto->csr_create;
+    requests.count = 0;
+    world->around.crypto->csr_create = listen_to_requests;
+    assert_ok(set_authority(world, "", SPAN("")));
+    assert_ok(ask_for(world, "CH", organization, NULL));
+    memset(organization, 'x', sizeof organization - 1); /* it was copied */
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(world->around.host.served_generation, 1);
+    assert_int_equal(requests.count, 1);
+    assert_string_equal(requests.country, "CH");
+    assert_string_equal(requests.organization, "Example");
+
+    /* A changed one is no reason to order; the next order has it. */
+    assert_ok(ask_for(world, "", "Other", NULL));
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(world->around.host.served_generation, 1);
+    assert_int_equal(requests.count, 1);
+    assert_ok(air_engine_certificate_renew(world->around.host.engine, SPAN("example.net")));
+    air_fake_host_pass(&world->around.host, 60000);
+    assert_int_equal(world->around.host.served_generation, 2);
+    assert_string_equal(requests.country, "");
+    assert_string_equal(requests.organization, "Other");
+}
+
+static void refuses_a_subject_before_it_orders(void **state) {
+    struct world *world = *state;
+    struct air_buffer reason;
+    air_buffer_init(&reason, 512);
+    assert_ok(set_authority(world, "", SPAN("")));
+    assert_int_equal(ask_for(world, "Schweiz", "", &reason), AIR_ERR_ARGUMENT);
+    assert_span(air_buffer_span(&reason), "a country is two letters: Schweiz");
+    air_buffer_deinit(&reason);
+    assert_int_equal(air_engine_lineages_count(world->around.host.engine), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void) {
@@ -218,6 +289,8 @@ int main(void) {
         TEST(keeps_accounts_at_one_ca_apart),
         TEST(refuses_account_names_and_keys_that_cannot_be),
         TEST(asks_again_for_memory),
+        TEST(asks_for_the_given_subject),
+        TEST(refuses_a_subject_before_it_orders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

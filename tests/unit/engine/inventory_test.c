@@ -49,6 +49,8 @@ static void keeps_a_wish_in_its_normal_form(void **state) {
     spec.challenges_count = 1;
     spec.renew_before_ms = 5;
     spec.must_staple = true;
+    spec.subject.country = SPAN("CH");
+    spec.subject.locality = SPAN("Z\xC3\xBCrich");
     struct air_certificate *certificate = NULL;
     assert_ok(air_certificate_new(NULL, &spec, NULL, &certificate, NULL));
     air_span kept[AIR_NAMES_MAX];
@@ -63,6 +65,12 @@ static void keeps_a_wish_in_its_normal_form(void **state) {
     assert_int_equal(certificate->challenges[0], AIR_HTTP_01);
     assert_int_equal(certificate->renew_before_ms, 5);
     assert_true(certificate->must_staple);
+    struct air_subject subject;
+    air_certificate_subject(certificate, &subject);
+    assert_span(subject.country, "CH");
+    assert_span(subject.state, "");
+    assert_span(subject.locality, "Z\xC3\xBCrich");
+    assert_span(subject.organization, "");
     air_certificate_free(certificate);
 }
 
@@ -81,6 +89,10 @@ static void fills_in_what_was_not_said(void **state) {
     assert_int_equal(certificate->challenges_count, 2);
     assert_int_equal(certificate->challenges[0], AIR_TLS_ALPN_01);
     assert_int_equal(certificate->challenges[1], AIR_HTTP_01);
+    struct air_subject subject;
+    air_certificate_subject(certificate, &subject);
+    assert_int_equal(certificate->subject_size, 0);
+    assert_int_equal(subject.country.size + subject.organization.size, 0);
     air_certificate_free(certificate);
 }
 
@@ -327,13 +339,67 @@ static void ten_thousand_names_cost_256_bytes_each(void **state) {
     air_fake_crypto_free(crypto);
 }
 
+static void refuses_subjects_that_no_request_carries(void **state) {
+    (void)state;
+    static char text[400];
+    const air_span names[] = {SPAN("example.net")};
+    const air_span countries[] = {
+        SPAN("C"), SPAN("CHE"), SPAN("C1"), SPAN("\xC3\xBC"), SPAN("C\0")};
+    for (size_t i = 0; i < COUNT(countries); i++) {
+        struct air_certificate *certificate = NULL;
+        struct air_certificate_spec spec = spec_of(names, 1);
+        spec.subject.country = countries[i];
+        assert_int_equal(
+            air_certificate_new(NULL, &spec, NULL, &certificate, NULL), AIR_ERR_ARGUMENT);
+    }
+    struct air_certificate_spec spec = spec_of(names, 1);
+    spec.subject.country = SPAN("Switzerland");
+    refuses(&spec, AIR_ERR_ARGUMENT, "a country is two letters: Switzerland");
+    spec = spec_of(names, 1);
+    spec.subject.state = SPAN("a\nb");
+    refuses(&spec, AIR_ERR_ARGUMENT, "a state is at most 128 characters of UTF-8: a\nb");
+    spec = spec_of(names, 1);
+    spec.subject.locality = SPAN("Z\xFCrich");
+    refuses(&spec, AIR_ERR_ARGUMENT, "a locality is at most 128 characters of UTF-8: Z\xFCrich");
+    (void)snprintf(
+        text, sizeof text, "an organization is at most 64 characters of UTF-8: %065d", 0);
+    spec = spec_of(names, 1);
+    spec.subject.organization = air_span_text(text + strlen(text) - 65);
+    refuses(&spec, AIR_ERR_ARGUMENT, text);
+}
+
+static void keeps_the_longest_subject(void **state) {
+    (void)state;
+    static char text[512];
+    const air_span names[] = {SPAN("example.net")};
+    struct air_certificate *certificate = NULL;
+    struct air_subject kept;
+    for (size_t i = 0; i < sizeof text; i += 4) {
+        memcpy(text + i, "\xF0\x9F\x90\x98", 4);
+    }
+    struct air_certificate_spec spec = spec_of(names, 1);
+    spec.subject = (struct air_subject){.country = SPAN("ch"),
+        .state = air_span_of(text, 512),
+        .locality = air_span_of(text, 512),
+        .organization = air_span_of(text, 256)};
+    assert_ok(air_certificate_new(NULL, &spec, NULL, &certificate, NULL));
+    air_certificate_subject(certificate, &kept);
+    assert_span(kept.country, "ch");
+    assert_true(air_span_equal(kept.state, spec.subject.state));
+    assert_true(air_span_equal(kept.locality, spec.subject.locality));
+    assert_true(air_span_equal(kept.organization, spec.subject.organization));
+    air_certificate_free(certificate);
+    spec.subject.organization = air_span_of(text, 260);
+    assert_int_equal(air_certificate_new(NULL, &spec, NULL, &certificate, NULL), AIR_ERR_ARGUMENT);
+}
+
 static void sees_whether_two_wishes_are_the_same(void **state) {
     (void)state;
     static const enum air_key_type rsa[] = {AIR_KEY_RSA_2048};
     static const enum air_challenge_type http[] = {AIR_HTTP_01};
     const air_span names[] = {SPAN("example.net"), SPAN("www.example.net")};
     const air_span others[] = {SPAN("example.net"), SPAN("wwx.example.net")};
-    struct air_certificate_spec specs[8];
+    struct air_certificate_spec specs[10];
     for (size_t i = 0; i < COUNT(specs); i++) {
         specs[i] = spec_of(names, 2);
     }
@@ -346,6 +412,8 @@ static void sees_whether_two_wishes_are_the_same(void **state) {
     specs[5].challenges_count = 1;
     specs[6].renew_before_ms = 1;
     specs[7].must_staple = true;
+    specs[8].subject.state = SPAN("Bern");
+    specs[9].subject.locality = SPAN("Bern");
     struct air_certificate *certificates[COUNT(specs)] = {0};
     for (size_t i = 0; i < COUNT(specs); i++) {
         assert_ok(air_certificate_new(NULL, &specs[i], NULL, &certificates[i], NULL));
@@ -386,6 +454,7 @@ static enum air_error make_once(void *context) {
     struct air_certificate_spec spec = spec_of(names, 3);
     spec.key_types = key_types;
     spec.key_types_count = 2;
+    spec.subject.organization = SPAN("Example");
     struct air_certificate *certificate = NULL;
     const enum air_error error = air_certificate_new(NULL, &spec, NULL, &certificate, NULL);
     if (error == AIR_OK) {
@@ -418,6 +487,8 @@ int main(void) {
         cmocka_unit_test(refuses_key_types_that_do_not_go_together),
         cmocka_unit_test(refuses_challenges_it_does_not_know),
         cmocka_unit_test(refuses_a_negative_time),
+        cmocka_unit_test(refuses_subjects_that_no_request_carries),
+        cmocka_unit_test(keeps_the_longest_subject),
         cmocka_unit_test(refuses_ids_that_are_no_path_segment),
         cmocka_unit_test(an_id_has_128_bytes_at_most),
         cmocka_unit_test(a_first_name_too_long_for_an_id_needs_one),
