@@ -73,9 +73,7 @@ void air_haproxy_free(struct air_haproxy *haproxy) {
     if (haproxy == NULL) {
         return;
     }
-    for (size_t i = 0; i < AIR_SLICES_MAX; i++) {
-        air_openssl_generation_free(haproxy->slices[i].generation);
-    }
+    air_slices_free(haproxy->slices);
     air_orders_free(haproxy);
     air_accounts_free(haproxy);
     air_managed_free(haproxy);
@@ -345,5 +343,11 @@ static enum air_error make_parts(struct air_haproxy *haproxy) {
                 ? AIR_ERR_NO_MEMORY
                 : air_tls_attach(haproxy->tls, haproxy->challenge_context, air_span_of(NULL, 0));
     }
-    return error;
+    const struct air_slices_config slices = {.engine = haproxy->engine,
+        .crypto = haproxy->crypto,
+        .storage = &haproxy->route.port,
+        .clock = haproxy->clock,
+        .carry = air_haproxy_carry,
+        .host = haproxy};
+    return error == AIR_OK ? air_slices_new(&slices, &haproxy->slices) : error;
 }

@@ -13,24 +13,11 @@
 #include "hosts/haproxy/gate.h"
 #include "hosts/haproxy/haproxy.h"
 #include "hosts/haproxy/route.h"
+#include "hosts/slices/slices.h"
 #include "thinair/memory_storage.h"
 #include "thinair/openssl.h"
 #include "thinair/responder.h"
 #include "thinair/tls.h"
-
-/* Actions under way at once: 64 of each of the eleven kinds that are carried out here
- * (thinair/action.h says how many the engine opens). */
-#define AIR_SLICES_MAX 704
-
-/* An action that is carried out, in one turn or in several. */
-struct air_slice {
-    const struct air_action *action; /* NULL: a free place */
-    size_t done_count;               /* puts, or names */
-    struct air_openssl_generation *generation;
-    bool is_over; /* carried out, but the engine had no memory to hear of it */
-    enum air_error error;
-    uint64_t key; /* that was made */
-};
 
 /* An order of a client. */
 struct air_order_entry {
@@ -80,9 +67,8 @@ struct air_haproxy {
     enum air_challenge_type challenges[AIR_CHALLENGES_MAX];
     size_t challenges_count;
     bool is_slice_next; /* turns alternate between the engine and what takes several */
-    size_t slice_next;
     uint64_t handed_id; /* an action that was handed out, and nobody has taken on yet; 0: none */
-    struct air_slice slices[AIR_SLICES_MAX];
+    struct air_slices *slices;
     bool is_working;             /* no turn was idle, nor a rest, */
     air_time_ms working_boot_ms; /* since then */
     struct air_buffer state_dir;
@@ -100,6 +86,9 @@ struct air_haproxy {
     struct air_managed_entry *managed;
     struct air_account_entry *accounts; /* the one used last is first */
 };
+
+/* Publish, withdraw and what is not HAProxy's to install: turn.c, for the slices. */
+enum air_error air_haproxy_carry(void *host, const struct air_action *action);
 
 /* What every certificate has in common: the usual account at the CA, and the challenges. */
 struct air_certificate_spec air_haproxy_spec(const struct air_haproxy *haproxy);

@@ -25,22 +25,16 @@ static enum air_error spy_write(
     return real.write(self, guard, puts, puts_count);
 }
 
-static const struct air_slice *slice_of(
-    const struct air_haproxy *haproxy, enum air_action_kind kind) {
-    for (size_t i = 0; i < AIR_SLICES_MAX; i++) {
-        const struct air_slice *slice = &haproxy->slices[i];
-        if (slice->action != NULL && slice->action->kind == kind) {
-            return slice;
-        }
-    }
-    return NULL;
+/* Whether one of that kind is under way. */
+static bool is_under_way(const struct air_test_world *world, enum air_action_kind kind) {
+    size_t done_count = 0;
+    return air_slices_look(world->haproxy->slices, kind, &done_count);
 }
 
 static void watch_writes(struct air_test_world *world) {
     assert_in_range(writes_count - writes_before, 0, 1);
     writes_before = writes_count;
-    const struct air_slice *slice = slice_of(world->haproxy, AIR_ACTION_WRITE);
-    world->watched_count += slice != NULL ? 1 : 0;
+    world->watched_count += is_under_way(world, AIR_ACTION_WRITE) ? 1 : 0;
 }
 
 static void writes_put_by_put_with_the_guard_on_the_first(void **state) {
@@ -65,9 +59,10 @@ static void writes_put_by_put_with_the_guard_on_the_first(void **state) {
 }
 
 static void watch_proofs(struct air_test_world *world) {
-    const struct air_slice *slice = slice_of(world->haproxy, AIR_ACTION_PROVE);
-    if (slice != NULL && slice->done_count != world->watched_count) {
-        assert_int_equal(slice->done_count, world->watched_count + 1);
+    size_t done_count = 0;
+    if (air_slices_look(world->haproxy->slices, AIR_ACTION_PROVE, &done_count) &&
+        done_count != world->watched_count) {
+        assert_int_equal(done_count, world->watched_count + 1);
         world->watched_count++;
     }
 }
@@ -90,7 +85,7 @@ static void proves_name_by_name(void **state) {
 }
 
 static void watch_keys(struct air_test_world *world) {
-    world->watched_count += slice_of(world->haproxy, AIR_ACTION_GENERATE_KEY) != NULL ? 1 : 0;
+    world->watched_count += is_under_way(world, AIR_ACTION_GENERATE_KEY) ? 1 : 0;
 }
 
 static void makes_an_rsa_key_in_several_turns(void **state) {
@@ -117,7 +112,7 @@ static void begin_key(struct air_test_world *world, char id[AIR_HAPROXY_ID_SIZE]
     assert_ok(air_test_world_start(world));
     assert_ok(air_test_world_order(
         world, "a.test", AIR_KEY_RSA_4096, air_span_of(NULL, 0), id, &refusal));
-    for (size_t i = 0; slice_of(world->haproxy, AIR_ACTION_GENERATE_KEY) == NULL; i++) {
+    for (size_t i = 0; !is_under_way(world, AIR_ACTION_GENERATE_KEY); i++) {
         assert_true(i < 10000);
         (void)air_test_world_turn(world);
     }
@@ -131,7 +126,7 @@ static void ends_a_key_that_nobody_wants_any_more(void **state) {
     assert_ok(air_engine_certificate_remove(world.haproxy->engine, air_span_text(id)));
     while (air_test_world_turn(&world)) {
     }
-    assert_null(slice_of(world.haproxy, AIR_ACTION_GENERATE_KEY));
+    assert_false(is_under_way(&world, AIR_ACTION_GENERATE_KEY));
     air_test_world_stop(&world);
     air_test_world_deinit(&world);
 }
