@@ -30,6 +30,11 @@ air_library(thinair-memory
     ROOMS storage_memory
     HEADERS memory_storage.h)
 
+air_library(thinair-snapshot
+    DESCRIPTION "thinair's storage port in memory, kept in two files that are opened once"
+    ROOMS storage_snapshot
+    HEADERS snapshot_storage.h)
+
 air_library(thinair-tls
     DESCRIPTION "Certificates by name, and tls-alpn-01, for OpenSSL servers"
     ROOMS tls
