@@ -11,9 +11,9 @@ if(LWS_FOUND)
     target_link_libraries(air_lws_4.1 INTERFACE PkgConfig::LWS)
 endif()
 
-# A program that links this one names the newer Debian's loader and libraries itself, OpenSSL and the
-# C library among them, so it runs as any other program does. As RPATH: what libwebsockets stands on
-# is looked for there too. What it stands on is not checked by the linker, which would look in the
+# A program that links this one names the newer Debian's loader and libraries itself, OpenSSL and
+# the C library among them, so it runs as any other program does. As RPATH: what libwebsockets
+# stands on is looked for there too. That is not checked by the linker, which would look in the
 # machine's own C library.
 set(newer ${PROJECT_SOURCE_DIR}/build/newer-lws)
 if(EXISTS ${newer}/include/libwebsockets.h)
@@ -24,6 +24,9 @@ if(EXISTS ${newer}/include/libwebsockets.h)
     target_link_options(air_lws_4.3 INTERFACE -L${newer}/lib -Wl,--allow-shlib-undefined
         -Wl,--dynamic-linker=${newer}/lib/loader -Wl,--disable-new-dtags,-rpath,${newer}/lib)
 endif()
+
+# libwebsockets takes even what is on the loopback through a proxy that it is told of.
+set(lws_environment http_proxy=unset: https_proxy=unset:)
 
 # air_lws_program(NAME SOURCES files... [LINK targets...]): a program for each libwebsockets that is
 # there, NAME_lws4.1 and NAME_lws4.3.
@@ -48,11 +51,12 @@ function(air_lws_test name)
         if(version IN_LIST AIR_LWS)
             string(REPLACE "@LWS@" "${version}" command "${TEST_COMMAND}")
         else()
-            set(command sh -c "echo 'skipped: there is no libwebsockets ${version}'; exit 77")
+            set(command sh -c "echo 'skipped: there is no libwebsockets ${version}' && exit 77")
         endif()
         add_test(NAME ${name}_lws${version} COMMAND ${command})
         set_tests_properties(${name}_lws${version} PROPERTIES LABELS "${TEST_LABELS}"
-            TIMEOUT ${TEST_TIMEOUT} SKIP_RETURN_CODE 77)
+            TIMEOUT ${TEST_TIMEOUT} SKIP_RETURN_CODE 77
+            ENVIRONMENT_MODIFICATION "${lws_environment}")
     endforeach()
 endfunction()
 
@@ -105,6 +109,7 @@ function(air_lwsws_test name)
         string(REPLACE "@LWS@" "${version}" command "${command}")
         add_test(NAME ${name}_lws${version} COMMAND ${command})
         set_tests_properties(${name}_lws${version} PROPERTIES LABELS "${TEST_LABELS}"
-            TIMEOUT ${TEST_TIMEOUT} SKIP_RETURN_CODE 77 FIXTURES_REQUIRED lwsws_lws${version})
+            TIMEOUT ${TEST_TIMEOUT} SKIP_RETURN_CODE 77 FIXTURES_REQUIRED lwsws_lws${version}
+            ENVIRONMENT_MODIFICATION "${lws_environment}")
     endforeach()
 endfunction()

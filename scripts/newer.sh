@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # What tests need of a newer Debian than the machine's: HAProxy 3.2, and libwebsockets 4.3 to link
 # with. Both run with the C library and the OpenSSL they were built for, unpacked beside them, so
-# nothing is installed and nothing of the machine is changed. To be sourced by bash.
+# nothing is installed and nothing of the machine is changed. Folders are absolute paths. To be
+# sourced by bash.
 # shellcheck shell=bash
 
 # What is wanted, and the suites it is looked for in, the older first.
