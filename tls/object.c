@@ -143,6 +143,10 @@ void air_tls_challenge_remove(struct air_tls *tls, air_span name) {
     }
 }
 
+size_t air_tls_challenges_count(struct air_tls *tls) {
+    return air_table_challenges_count(&tls->table);
+}
+
 /* Spans point into the text only when it has stopped growing. */
 static enum air_error names_init(struct names *names, const air_span *raw, size_t count) {
     air_buffer_init(&names->text, NAMES_COUNT_MAX * AIR_NAME_SIZE_MAX);

@@ -234,6 +234,13 @@ void air_table_challenge_remove(struct air_table *table, air_span name) {
     pthread_mutex_unlock(&table->change);
 }
 
+size_t air_table_challenges_count(struct air_table *table) {
+    pthread_mutex_lock(&table->change);
+    const size_t count = table->challenges.live_count;
+    pthread_mutex_unlock(&table->change);
+    return count;
+}
+
 static struct air_entry *find_entry(
     const struct air_table *table, const struct air_hello_name *name) {
     struct air_entry *entry = NULL;

@@ -82,5 +82,6 @@ AIR_MUST_CHECK enum air_error air_table_default_set(struct air_table *table, air
 AIR_MUST_CHECK enum air_error air_table_challenge_set(
     struct air_table *table, air_span name, struct air_bundle *bundle);
 void air_table_challenge_remove(struct air_table *table, air_span name);
+size_t air_table_challenges_count(struct air_table *table);
 
 #endif

@@ -58,7 +58,8 @@ int air_core_responder(lua_State *lua) {
     const air_span source = air_core_span(lua, 2);
     struct talk *talk = push_talk(lua);
     talk->gate = air_haproxy_gate(haproxy);
-    talk->ticket = air_gate_enter(talk->gate, source, air_haproxy_now().boot_ms);
+    talk->ticket = air_gate_enter(
+        talk->gate, source, air_haproxy_validations_count(haproxy), air_haproxy_now().boot_ms);
     if (talk->ticket == 0) {
         return air_lua_fail(lua, "too many handshakes at once");
     }

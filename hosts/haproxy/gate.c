@@ -31,7 +31,9 @@ void air_gate_deinit(struct air_gate *gate) {
     (void)pthread_mutex_destroy(&gate->mutex);
 }
 
-uint64_t air_gate_enter(struct air_gate *gate, air_span source, air_time_ms now_ms) {
+uint64_t air_gate_enter(
+    struct air_gate *gate, air_span source, size_t names_count, air_time_ms now_ms) {
+    const size_t neighbours_max = AIR_GATE_NEIGHBOURS_MAX * (names_count > 0 ? names_count : 1);
     const struct air_gate_network network = network_of(source);
     struct air_gate_place *place = NULL;
     size_t neighbours_count = 0;
@@ -45,7 +47,7 @@ uint64_t air_gate_enter(struct air_gate *gate, air_span source, air_time_ms now_
             neighbours_count++;
         }
     }
-    if (place != NULL && neighbours_count < AIR_GATE_NEIGHBOURS_MAX) {
+    if (place != NULL && neighbours_count < neighbours_max) {
         ticket = ++gate->ticket_last;
         *place = (struct air_gate_place){
             .ticket = ticket, .network = network, .until_ms = now_ms + AIR_GATE_LIMIT_MS};

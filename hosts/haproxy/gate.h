@@ -13,7 +13,8 @@
 
 #include "thinair/thinair.h"
 
-/* Handshakes at once, of everybody and of one network: a /24 of IPv4, a /56 of IPv6. */
+/* Handshakes at once: of everybody; and of one network (a /24 of IPv4, a /56 of IPv6) for each name
+ * that is being validated, or for none: a CA looks several times, and at many names at once. */
 #define AIR_GATE_PLACES_MAX 64
 #define AIR_GATE_NEIGHBOURS_MAX 4
 
@@ -45,12 +46,14 @@ void air_gate_deinit(struct air_gate *gate);
 /*
  * Take a place.
  *
- * source  An IP address as text. One that is none counts for the whole only.
- * now_ms  By the boot clock.
+ * source       An IP address as text. One that is none counts for the whole only.
+ * names_count  How many names are being validated.
+ * now_ms       By the boot clock.
  *
  * Returns a ticket; 0: there is no place.
  */
-uint64_t air_gate_enter(struct air_gate *gate, air_span source, air_time_ms now_ms);
+uint64_t air_gate_enter(
+    struct air_gate *gate, air_span source, size_t names_count, air_time_ms now_ms);
 
 /* Whether the place is still kept: what is late must end. */
 bool air_gate_holds(struct air_gate *gate, uint64_t ticket, air_time_ms now_ms);

@@ -173,6 +173,10 @@ struct air_gate *air_haproxy_gate(struct air_haproxy *haproxy) {
     return &haproxy->gate;
 }
 
+size_t air_haproxy_validations_count(struct air_haproxy *haproxy) {
+    return air_tls_challenges_count(haproxy->tls); /* the table has a lock of its own */
+}
+
 enum air_error air_haproxy_renew(struct air_haproxy *haproxy, air_span id) {
     if (!air_haproxy_is_managed(id)) {
         return AIR_ERR_NOT_FOUND;

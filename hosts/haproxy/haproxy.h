@@ -116,6 +116,9 @@ SSL_CTX *air_haproxy_challenge_context(struct air_haproxy *haproxy);
 /* Who may make such handshakes. The haproxy's. */
 struct air_gate *air_haproxy_gate(struct air_haproxy *haproxy);
 
+/* For how many names tls-alpn-01 challenges are live now. */
+size_t air_haproxy_validations_count(struct air_haproxy *haproxy);
+
 /* ---- orders ---- */
 
 enum air_order_state { AIR_ORDER_UNHEARD, AIR_ORDER_RUNNING, AIR_ORDER_DONE, AIR_ORDER_FAILED };

@@ -89,6 +89,9 @@ AIR_API AIR_MUST_CHECK enum air_error air_tls_challenge_publish(struct air_tls *
 /* Answer for this name no longer. */
 AIR_API void air_tls_challenge_remove(struct air_tls *tls, air_span name);
 
+/* For how many names challenges are live now. */
+AIR_API size_t air_tls_challenges_count(struct air_tls *tls);
+
 /*
  * Serve from the table on this SSL_CTX: sets its client_hello, certificate and, when alpn is not
  * empty, its ALPN callback. The context needs no certificate of its own.

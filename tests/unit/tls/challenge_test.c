@@ -179,7 +179,9 @@ static void refuses_other_names_though_there_is_a_default(void **state) {
 
 static void refuses_after_removal(void **state) {
     struct world *world = *state;
+    assert_int_equal(air_tls_challenges_count(world->tls), 1);
     air_tls_challenge_remove(world->tls, SPAN("A.example.net."));
+    assert_int_equal(air_tls_challenges_count(world->tls), 0);
     assert_refused(world, name);
     assert_served_normally(world, SPAN("\x02h2"), "h2");
     air_tls_challenge_remove(world->tls, SPAN("a.example.net")); /* again: nothing happens */
