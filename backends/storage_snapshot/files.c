@@ -55,8 +55,10 @@ enum air_error air_snapshot_files_write(struct air_snapshot *snapshot, air_span 
         number = errno;
     }
     if (number != 0) {
-        /* What was not answered for must not come back, and a full disk is given its room. */
-        (void)ftruncate(file, 0);
+        /* What was not answered for must not come back, and a full disk is given its room. Where
+         * that fails too, the checksum tells. */
+        const int cut = ftruncate(file, 0);
+        (void)cut;
         return air_snapshot_fail(snapshot, names[index], "cannot be written", number);
     }
     if (status.st_nlink == 0) {
