@@ -51,6 +51,8 @@ air_library(thinair-driver
 
 air_library(thinair-keeper
     DESCRIPTION "A process that keeps account keys and storage for a server that gave up root"
-    ROOMS pair_files
-    HEADERS pair_files.h
-    REQUIRES_PRIVATE libcrypto)
+    ROOMS keeper pair_files
+    HEADERS keeper.h pair_files.h
+    USES lib_thinair_openssl lib_thinair_files lib_thinair
+    REQUIRES thinair
+    REQUIRES_PRIVATE thinair-openssl thinair-files libcrypto)

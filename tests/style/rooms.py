@@ -18,6 +18,7 @@ ROOMS = {
     "base": (), "jose": ("base",), "acme": ("base", "jose"), "engine": ("base", "jose", "acme"),
     "crypto_openssl": ("base",), "storage_file": ("base",), "tls": ("base",),
     "pair_files": ("base",),
+    "keeper": CORE + ("crypto_openssl", "storage_file", "pair_files"),
     "responder": ("base",), "driver": CORE + ("responder",),
     "server": CORE + ("crypto_openssl", "storage_file", "tls", "responder", "driver"),
 }
