@@ -125,6 +125,9 @@ static int talk_feed(lua_State *lua) {
         fault = ERR_reason_error_string(ERR_peek_error());
         fault = fault != NULL ? fault : "the handshake did not end";
     }
+    if (!is_open && talk->gate != NULL) {
+        air_gate_leave(talk->gate, talk->ticket); /* whatever becomes of the connection */
+    }
     const long size = BIO_get_mem_data(SSL_get_wbio(talk->ssl), &data);
     lua_pushlstring(lua, size > 0 ? data : "", size > 0 ? (size_t)size : 0);
     (void)BIO_reset(SSL_get_wbio(talk->ssl));

@@ -33,7 +33,7 @@ void air_gate_deinit(struct air_gate *gate) {
 
 uint64_t air_gate_enter(
     struct air_gate *gate, air_span source, size_t names_count, air_time_ms now_ms) {
-    const size_t neighbours_max = AIR_GATE_NEIGHBOURS_MAX * (names_count > 0 ? names_count : 1);
+    const size_t neighbours_max = AIR_GATE_NEIGHBOURS_MAX * (1 + names_count);
     const struct air_gate_network network = network_of(source);
     struct air_gate_place *place = NULL;
     size_t neighbours_count = 0;

@@ -141,12 +141,12 @@ enum air_error air_adopted_store(struct air_haproxy *haproxy, air_span id, bool 
     air_buffer_init(&text, RECORD_SIZE_MAX);
     air_json_begin(&text, NULL, '{');
     air_json_put_integer(&text, "version", 1);
-    put_key_types(haproxy, id, &text);
     air_json_begin(&text, "names", '[');
     for (size_t i = 0; i < status.names_count; i++) {
         air_json_put_text(&text, NULL, status.names[i]);
     }
     air_json_end(&text, ']');
+    put_key_types(haproxy, id, &text); /* asks the engine again, and the names are gone */
     air_json_put_bool(&text, "must_staple", must_staple);
     air_json_end(&text, '}');
     const struct air_put put = {.path = air_span_text(path), .value = air_buffer_span(&text)};

@@ -108,13 +108,17 @@ static void manage(struct scene *scene, const char *name) {
     assert_ok(air_haproxy_manage(scene->world.haproxy, names, 1, &key_type, 1, false, NULL));
 }
 
-/* As a client asks for it. */
-static void adopt(struct scene *scene, const char *name) {
+static void ask_for(struct scene *scene, const char *name, char id[AIR_HAPROXY_ID_SIZE]) {
     struct air_order_request request = {
         .names = {air_span_text(name)}, .names_count = 1, .managed = true};
     struct air_refusal refusal = {0};
-    char id[AIR_HAPROXY_ID_SIZE];
     assert_ok(air_haproxy_order(scene->world.haproxy, &request, id, &refusal));
+}
+
+/* As a client asks for it. */
+static void adopt(struct scene *scene, const char *name) {
+    char id[AIR_HAPROXY_ID_SIZE];
+    ask_for(scene, name, id);
     air_test_world_run(&scene->world);
     assert_int_equal(air_test_world_state(&scene->world, id), AIR_ORDER_DONE);
     settle(scene);
@@ -191,6 +195,21 @@ static void keeps_what_was_adopted_over_restarts(void **state) {
     assert_ok(air_haproxy_renew(scene->world.haproxy, air_span_text("a.test")));
     settle(scene);
     assert_int_equal(generation_of(scene, 0), 2);
+}
+
+static void remembers_each_of_several_under_its_own_names(void **state) {
+    struct scene *scene = *state;
+    static const char *const all[] = {"a.test", "b.test", "c.test"};
+    for (size_t i = 0; i < 3; i++) {
+        char id[AIR_HAPROXY_ID_SIZE];
+        ask_for(scene, all[i], id);
+    }
+    air_test_world_run(&scene->world);
+    settle(scene);
+    restart(scene);
+    assert_crt_list(scene, "a.test b.test c.test");
+    settle(scene);
+    assert_int_equal(orders_count(scene), 3); /* none is other than what was adopted */
 }
 
 static void ends_what_was_adopted_when_its_record_is_removed(void **state) {
@@ -393,6 +412,8 @@ int main(void) {
             lists_what_is_installed_and_nothing_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             lists_at_load_what_is_configured_and_stored, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            remembers_each_of_several_under_its_own_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keeps_what_was_adopted_over_restarts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             ends_what_was_adopted_when_its_record_is_removed, set_up, tear_down),
