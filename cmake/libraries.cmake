@@ -52,7 +52,7 @@ air_library(thinair-driver
 air_library(thinair-keeper
     DESCRIPTION "A process that keeps account keys and storage for a server that gave up root"
     ROOMS keeper pair_files
-    HEADERS keeper.h pair_files.h
+    HEADERS account_file.h keeper.h pair_files.h
     USES lib_thinair_openssl lib_thinair_files lib_thinair
     REQUIRES thinair
     REQUIRES_PRIVATE thinair-openssl thinair-files libcrypto)

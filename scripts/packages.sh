@@ -11,7 +11,7 @@ packages_demo=(pebble curl openssl python3-minimal procps)
 packages_check=(g++ libcmocka-dev clang-format-14 python3 openssl binutils
     liblua5.3-dev liblua5.4-dev lua5.3 lua5.4)
 # Real hosts, peers and the test CA.
-packages_all=(pebble curl procps lego uacme python3-certbot libwebsockets-dev dpkg-dev)
+packages_all=(pebble curl procps strace lego uacme python3-certbot libwebsockets-dev dpkg-dev)
 # These start a service or a timer when installed: their files are unpacked under build/peers, and
 # only the libraries they stand on are installed.
 packages_unpacked=(haproxy)

@@ -6,7 +6,7 @@
  * Invariant: a file that is there is never written, whatever is in it: it may be the only copy of
  * the key of an account.
  */
-#include "backends/keeper/account_file.h"
+#include "thinair/account_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

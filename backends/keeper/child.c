@@ -18,12 +18,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backends/keeper/account_file.h"
 #include "backends/keeper/channel.h"
 #include "backends/keeper/duty.h"
 #include "src/base/memory.h"
 #include "src/base/span.h"
 #include "src/base/wire.h"
+#include "thinair/account_file.h"
 #include "thinair/files.h"
 #include "thinair/openssl.h"
 

@@ -13,9 +13,9 @@
 
 #include "thinair/thinair.h"
 
-/* Handshakes at once: of everybody; and of one network (a /24 of IPv4, a /56 of IPv6), that many and
- * as many again for each name that is being validated: a CA looks several times at each, and at
- * many names at once. */
+/* Handshakes at once: of everybody; and of one network (a /24 of IPv4, a /56 of IPv6), that many
+ * and as many again for each name that is being validated: a CA looks several times at each, and
+ * at many names at once. */
 #define AIR_GATE_PLACES_MAX 64
 #define AIR_GATE_NEIGHBOURS_MAX 4
 

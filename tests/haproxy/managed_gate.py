@@ -101,7 +101,8 @@ def proxied(text):
 
 def strangers(haproxy, modules):
     """tls-alpn-01: handshakes that stall are closed, at most 64 are waited for at once, and 8 of
-    one network while one name is validated, whatever Lua state has them; what is no validation is none."""
+    one network while one name is validated, whatever Lua state has them; what is no validation is
+    none."""
     names = {"names": [NAME], "keys": '"ecdsa-p256"'}
     with scene(haproxy, modules, alpn=True, ca=NEVER, change=patient, **names) as proxy:
         proxy.start()

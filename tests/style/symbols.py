@@ -15,7 +15,7 @@ import house
 
 LIST = "tests/style/symbols.txt"
 LIBRARIES = ("thinair", "thinair-jose", "thinair-openssl", "thinair-files", "thinair-memory",
-             "thinair-snapshot", "thinair-tls", "thinair-driver", "thinair-keeper")
+             "thinair-lws", "thinair-snapshot", "thinair-tls", "thinair-driver", "thinair-keeper")
 CORE = ("thinair", "thinair-jose")
 SANITIZERS = re.compile(r"lib[a-z]*san\.so")
 WORLD = re.compile(r"(open|openat|creat|fopen|read|write|fwrite|fread|socket|connect|bind|listen|"
