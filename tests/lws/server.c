@@ -122,7 +122,7 @@ static struct lws_vhost *make_vhost(char **words, size_t index, bool is_first) {
     struct lws_context_creation_info info = {0};
     info.vhost_name = words[0];
     info.iface = "127.0.0.1";
-    info.port = atoi(words[1]); /* NOLINT: a test's own words */
+    info.port = (int)strtol(words[1], NULL, 10);
     info.ssl_cert_filepath = words[2];
     info.ssl_private_key_filepath = words[3];
     info.protocols = is_first ? first : last;
@@ -148,7 +148,7 @@ int main(int count, char **words) {
     int user = 0;
     for (int i = 1; i < count; i++) {
         if (strcmp(words[i], "-u") == 0) {
-            user = atoi(words[++i]); /* NOLINT */
+            user = (int)strtol(words[++i], NULL, 10);
         } else if (strcmp(words[i], "-0") == 0) {
             is_first = true;
         } else if (strcmp(words[i], "-v") == 0 && i + 4 < count && vhosts_count < VHOSTS_MAX) {
