@@ -14,6 +14,7 @@
  */
 #include <libwebsockets.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -69,6 +70,10 @@ int main(int count, char **words) {
         {NULL, NULL, "ca-file", count > 6 ? words[6] : ""}};
     const struct lws_protocol_vhost_options head = {NULL, &options[0], AIR_LWS_PROTOCOL_NAME, ""};
     struct lws_context_creation_info info = {0};
+    info.username = "nobody";
+    info.groupname = "nogroup";
+    info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
+    struct lws_context *context = lws_create_context(&info);
     info.port = (int)strtol(words[2], NULL, 10);
     info.vhost_name = words[1];
     info.protocols = protocols;
@@ -76,13 +81,13 @@ int main(int count, char **words) {
     info.ssl_cert_filepath = chain;
     info.ssl_private_key_filepath = key;
     info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_IGNORE_MISSING_CERT;
-    info.username = "nobody";
-    info.groupname = "nogroup";
+    /* Protocols are initialized as root; then libwebsockets gives it up. */
+    const bool is_ready = context != NULL && lws_create_vhost(context, &info) != NULL &&
+                          lws_protocol_init(context) == 0;
     signal(SIGTERM, on_signal);
     signal(SIGINT, on_signal);
-    struct lws_context *context = lws_create_context(&info);
-    while (context != NULL && !has_to_end && lws_service(context, 0) >= 0) {
+    while (is_ready && !has_to_end && lws_service(context, 0) >= 0) {
     }
     lws_context_destroy(context);
-    return context == NULL ? 1 : 0;
+    return is_ready ? 0 : 1;
 }

@@ -23,8 +23,8 @@ sys.path.insert(0, os.path.join(HERE, "../haproxy"))
 from managed_scene import (  # pylint: disable=wrong-import-position
     LIMIT_S, SIGALGS, Pebble, Visitors, expect, fail, wait_for)
 
-__all__ = ["Echo", "LIMIT_S", "Pebble", "Visitors", "Vhost", "expect", "fail", "scene",
-           "wait_for"]
+__all__ = ["Echo", "HERE", "LIMIT_S", "NOBODY", "Pebble", "Server", "Vhost", "Visitors", "expect",
+           "fail", "scene", "wait_for"]
 
 NOBODY = 65534
 KINDS = {"ecdsa": "ecdsa-p256", "rsa": "rsa-2048"}
@@ -269,7 +269,7 @@ class Echo(threading.Thread):
 
 
 @contextlib.contextmanager
-def scene(program, vhosts, pebble=None, ca=None, is_first=False):
+def scene(program, vhosts, pebble=None, ca=None, is_first=False, kind=Server):
     """A Server, and a Pebble of its own unless one is given; both are ended."""
     with contextlib.ExitStack() as stack:
         if pebble is None:
@@ -277,7 +277,7 @@ def scene(program, vhosts, pebble=None, ca=None, is_first=False):
             stack.callback(pebble.close)
         place = stack.enter_context(tempfile.TemporaryDirectory())
         os.chmod(place, 0o755)
-        server = Server(program, place, pebble, vhosts, is_first)
+        server = kind(program, place, pebble, vhosts, is_first)
         stack.callback(server.stop)
         try:
             yield server

@@ -11,7 +11,8 @@ import re
 import signal
 import sys
 
-from lws_scene import (LIMIT_S, Echo, Pebble, Vhost, Visitors, expect, fail, scene, wait_for)
+from lws_scene import (NOBODY, Echo, Pebble, Server, Vhost, Visitors, expect, fail, scene,
+                       wait_for)
 
 BOTH = "ecdsa-p256,rsa-2048"
 TURN_MS_MAX = 20
@@ -284,9 +285,33 @@ def http01(program):
         return "served"
 
 
+class Example(Server):
+    """examples/lws_server.c, by its own command line."""
+
+    def words(self):
+        return [*self.program, "one.test", str(self.site), self.secret, "postmaster@example.net",
+                self.pebble.url, self.pebble.ca]
+
+
+def example(program):
+    """The example of the manual, which gives up root itself."""
+    if os.geteuid() != 0:
+        print("needs root")
+        sys.exit(77)
+    with scene(program, [], kind=Example) as server:
+        server.start()
+        before = server.serials(["one.test"], ["ecdsa"])
+        owner = pathlib.Path(f"/proc/{server.process.pid}").stat().st_uid
+        expect(owner, NOBODY, "the user that serves")
+        server.stop()
+        server.start()
+        expect(server.serials(["one.test"], ["ecdsa"]), before, "the serial after a restart")
+        return "served"
+
+
 CLAIMS = {claim.__name__: claim for claim in (
     serving, serving_first, serving_alone, renewal, renewal_alone, crash, crash_alone, resumed,
-    switch, names, faults, secrets, accounts, http01)}
+    switch, names, faults, secrets, accounts, http01, example)}
 
 
 def main():
