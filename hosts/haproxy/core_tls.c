@@ -19,6 +19,7 @@
 #include "hosts/haproxy/core_lua.h"
 #include "hosts/haproxy/gate.h"
 #include "hosts/haproxy/lua_scratch.h"
+#include "hosts/slices/slices.h"
 #include "src/base/span.h"
 
 #define TALK "thinair_core.talk"
@@ -59,7 +60,7 @@ int air_core_responder(lua_State *lua) {
     struct talk *talk = push_talk(lua);
     talk->gate = air_haproxy_gate(haproxy);
     talk->ticket = air_gate_enter(
-        talk->gate, source, air_haproxy_validations_count(haproxy), air_haproxy_now().boot_ms);
+        talk->gate, source, air_haproxy_validations_count(haproxy), air_slices_now().boot_ms);
     if (talk->ticket == 0) {
         return air_lua_fail(lua, "too many handshakes at once");
     }
@@ -153,7 +154,7 @@ static int talk_free(lua_State *lua) {
 
 static bool is_late(const struct talk *talk) {
     return talk->gate != NULL &&
-           !air_gate_holds(talk->gate, talk->ticket, air_haproxy_now().boot_ms);
+           !air_gate_holds(talk->gate, talk->ticket, air_slices_now().boot_ms);
 }
 
 static struct talk *push_talk(lua_State *lua) {

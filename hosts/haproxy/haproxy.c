@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "hosts/haproxy/inside.h"
@@ -21,8 +20,6 @@
 #include "thinair/files.h"
 #include "thinair/memory_storage.h"
 
-#define MS_PER_S 1000
-#define NS_PER_MS 1000000
 #define CONTACTS_SIZE_MAX 4096
 
 static const air_span target = {(const uint8_t *)"haproxy", 7};
@@ -34,6 +31,7 @@ static enum air_error open_files(
 static enum air_error take_config(
     struct air_haproxy *haproxy, const struct air_haproxy_config *config);
 static enum air_error make_parts(struct air_haproxy *haproxy);
+static enum air_error install_nowhere(void *host, const struct air_install_action *install);
 
 enum air_error air_haproxy_new(
     const struct air_haproxy_config *config, struct air_haproxy **out, struct air_buffer *reason) {
@@ -244,16 +242,6 @@ struct air_certificate_spec air_haproxy_spec(const struct air_haproxy *haproxy) 
         .challenges_count = haproxy->challenges_count};
 }
 
-struct air_time air_haproxy_now(void) {
-    struct timespec wall = {0};
-    struct timespec boot = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &wall);
-    (void)clock_gettime(CLOCK_BOOTTIME, &boot);
-    return (struct air_time){
-        .wall_ms = (air_time_ms)wall.tv_sec * MS_PER_S + wall.tv_nsec / NS_PER_MS,
-        .boot_ms = (air_time_ms)boot.tv_sec * MS_PER_S + boot.tv_nsec / NS_PER_MS};
-}
-
 /*
  * HAProxy loads its configuration as root and becomes its user later; what root makes in the state
  * directory would be root's for ever. So it is entered as its owner.
@@ -302,7 +290,7 @@ static enum air_error take_config(
         config->authority.contacts_count > AIR_CONTACTS_MAX) {
         return AIR_ERR_ARGUMENT;
     }
-    haproxy->clock = config->clock != NULL ? config->clock : air_haproxy_now;
+    haproxy->clock = config->clock != NULL ? config->clock : air_slices_now;
     haproxy->authority = config->authority;
     haproxy->authority.contacts = haproxy->contacts;
     haproxy->challenges_count = config->challenges_count;
@@ -350,8 +338,16 @@ static enum air_error make_parts(struct air_haproxy *haproxy) {
     const struct air_slices_config slices = {.engine = haproxy->engine,
         .crypto = haproxy->crypto,
         .storage = &haproxy->route.port,
+        .tls = haproxy->tls,
+        .responder = haproxy->responder,
         .clock = haproxy->clock,
-        .carry = air_haproxy_carry,
-        .host = haproxy};
+        .install = install_nowhere};
     return error == AIR_OK ? air_slices_new(&slices, &haproxy->slices) : error;
+}
+
+/* A client's order: nobody serves it. What is managed is HAProxy's to install. */
+static enum air_error install_nowhere(void *host, const struct air_install_action *install) {
+    (void)host;
+    (void)install;
+    return AIR_OK;
 }

@@ -34,9 +34,6 @@ struct air_haproxy_config {
     struct air_time (*clock)(void); /* NULL: the system's */
 };
 
-/* The system's clocks. */
-struct air_time air_haproxy_now(void);
-
 /*
  * Make one, at load time: the state directory is opened here, before HAProxy changes its root and
  * its user. As root, it is opened as its owner would open it, so that what is made there is its

@@ -87,9 +87,6 @@ struct air_haproxy {
     struct air_account_entry *accounts; /* the one used last is first */
 };
 
-/* Publish, withdraw and what is not HAProxy's to install: turn.c, for the slices. */
-enum air_error air_haproxy_carry(void *host, const struct air_action *action);
-
 /* What every certificate has in common: the usual account at the CA, and the challenges. */
 struct air_certificate_spec air_haproxy_spec(const struct air_haproxy *haproxy);
 

@@ -22,10 +22,6 @@ static bool must_rest(struct air_haproxy *haproxy, air_time_ms boot_ms);
 static bool give_up_lost(struct air_haproxy *haproxy);
 static void take(
     struct air_haproxy *haproxy, const struct air_action *action, struct air_turn *turn);
-static enum air_error publish(
-    struct air_haproxy *haproxy, const struct air_publish_action *publish);
-static void withdraw(struct air_haproxy *haproxy, const struct air_publish_action *publish);
-static uint32_t pause_of(air_time_ms until_ms);
 
 void air_haproxy_turn(struct air_haproxy *haproxy, struct air_turn *turn) {
     const struct air_action *action = NULL;
@@ -45,7 +41,7 @@ void air_haproxy_turn(struct air_haproxy *haproxy, struct air_turn *turn) {
             haproxy->list_boot_ms = now.boot_ms + LIST_RETRY_MS;
         } else if (haproxy->is_slice_next || !air_slices_step(haproxy->slices)) {
             turn->kind = AIR_TURN_IDLE;
-            turn->pause_ms = pause_of(air_engine_wakeup(haproxy->engine) - now.boot_ms);
+            turn->pause_ms = air_slices_pause_ms(haproxy->slices, now, PAUSE_MAX_MS);
             haproxy->is_working = false;
         }
     }
@@ -65,17 +61,6 @@ void air_haproxy_taken(struct air_haproxy *haproxy) {
     (void)pthread_mutex_lock(&haproxy->mutex);
     haproxy->handed_id = 0;
     (void)pthread_mutex_unlock(&haproxy->mutex);
-}
-
-enum air_error air_haproxy_carry(void *host, const struct air_action *action) {
-    struct air_haproxy *haproxy = host;
-    if (action->kind == AIR_ACTION_PUBLISH) {
-        return publish(haproxy, &action->publish);
-    }
-    if (action->kind == AIR_ACTION_WITHDRAW) {
-        withdraw(haproxy, &action->publish);
-    }
-    return AIR_OK; /* a client's order is installed nowhere: nobody serves it */
 }
 
 /* The action of an earlier turn that nobody took on fails now, not when its time is over. False:
@@ -98,13 +83,6 @@ static bool must_rest(struct air_haproxy *haproxy, air_time_ms boot_ms) {
         haproxy->is_working = false;
     }
     return !haproxy->is_working;
-}
-
-static uint32_t pause_of(air_time_ms until_ms) {
-    if (until_ms > PAUSE_MAX_MS) {
-        return PAUSE_MAX_MS;
-    }
-    return until_ms < 1 ? 1 : (uint32_t)until_ms;
 }
 
 static void take(
@@ -145,23 +123,5 @@ static void take(
     case AIR_ACTION_WITHDRAW:
         air_slices_begin(haproxy->slices, action);
         return;
-    }
-}
-
-static enum air_error publish(
-    struct air_haproxy *haproxy, const struct air_publish_action *publish) {
-    if (publish->type == AIR_HTTP_01) {
-        return air_responder_set(
-            haproxy->responder, publish->name, publish->token, publish->key_authorization);
-    }
-    return air_tls_challenge_publish(
-        haproxy->tls, haproxy->crypto, publish->name, publish->digest, haproxy->clock().wall_ms);
-}
-
-static void withdraw(struct air_haproxy *haproxy, const struct air_publish_action *publish) {
-    if (publish->type == AIR_HTTP_01) {
-        air_responder_remove(haproxy->responder, publish->name, publish->token);
-    } else {
-        air_tls_challenge_remove(haproxy->tls, publish->name);
     }
 }

@@ -8,14 +8,9 @@
 
 #include "hosts/lws/resident.h"
 
-#include <time.h>
-
 #include "hosts/lws/resident_parts.h"
 #include "src/base/memory.h"
 #include "src/base/span.h"
-
-#define MS_PER_S 1000
-#define NS_PER_MS 1000000
 
 /* At the latest then is looked again: a step of the wall clock shall be seen. */
 #define PAUSE_MAX_MS 60000
@@ -23,17 +18,11 @@
 static const air_span target = {(const uint8_t *)"vhosts", 6};
 
 static enum air_error make_parts(struct air_resident *resident);
-static enum air_error carry(void *host, const struct air_action *action);
-static enum air_error publish(
-    struct air_resident *resident, const struct air_publish_action *publish);
-static void withdraw(struct air_resident *resident, const struct air_publish_action *publish);
-static enum air_error install(
-    struct air_resident *resident, const struct air_install_action *install);
+static enum air_error install(void *host, const struct air_install_action *install);
 static void take(
     struct air_resident *resident, const struct air_action *action, struct air_resident_turn *turn);
 static void pass_on(struct air_resident *resident, const struct air_action *action);
 static void on_kept(void *context, uint64_t id, const struct air_result *result);
-static uint32_t pause_of(air_time_ms until_ms);
 
 enum air_error air_resident_new(
     const char *state_dir, bool is_kept, struct air_resident **out, struct air_buffer *reason) {
@@ -41,11 +30,7 @@ enum air_error air_resident_new(
     if (resident == NULL) {
         return AIR_ERR_NO_MEMORY;
     }
-    air_buffer_init(&resident->state_dir, AIR_LWS_PATH_SIZE);
-    enum air_error error = air_buffer_append_text(&resident->state_dir, state_dir);
-    if (error == AIR_OK) {
-        error = air_crypto_openssl_new(&resident->local_crypto);
-    }
+    enum air_error error = air_crypto_openssl_new(&resident->local_crypto);
     resident->crypto = resident->local_crypto;
     if (error == AIR_OK) {
         error = air_resident_open(resident, state_dir, is_kept, reason);
@@ -71,7 +56,6 @@ void air_resident_free(struct air_resident *resident) {
     air_responder_free(resident->responder);
     air_resident_close(resident);
     air_crypto_openssl_free(resident->local_crypto);
-    air_buffer_deinit(&resident->state_dir);
     air_memory_free(resident, sizeof(*resident));
 }
 
@@ -86,7 +70,7 @@ bool air_resident_wants_write(const struct air_resident *resident) {
 
 void air_resident_turn(struct air_resident *resident, struct air_resident_turn *turn) {
     const struct air_action *action = NULL;
-    const struct air_time now = air_resident_now();
+    const struct air_time now = air_slices_now();
     *turn = (struct air_resident_turn){.kind = AIR_RESIDENT_AGAIN};
     if (resident->keeper != NULL && !resident->is_alone) {
         resident->is_alone =
@@ -100,13 +84,13 @@ void air_resident_turn(struct air_resident *resident, struct air_resident_turn *
         take(resident, action, turn);
     } else if (resident->is_slice_next || !air_slices_step(resident->slices)) {
         turn->kind = AIR_RESIDENT_IDLE;
-        turn->pause_ms = pause_of(air_engine_wakeup(resident->engine) - now.boot_ms);
+        turn->pause_ms = air_slices_pause_ms(resident->slices, now, PAUSE_MAX_MS);
     }
 }
 
 enum air_error air_resident_complete(
     struct air_resident *resident, uint64_t id, const struct air_result *result) {
-    return air_engine_complete(resident->engine, id, result, air_resident_now());
+    return air_engine_complete(resident->engine, id, result, air_slices_now());
 }
 
 int air_resident_client_hello(struct air_resident *resident, SSL *ssl, int *alert) {
@@ -123,33 +107,25 @@ enum air_error air_resident_answer(struct air_resident *resident, air_span metho
     return air_responder_answer(resident->responder, method, path, host, body);
 }
 
-struct air_time air_resident_now(void) {
-    struct timespec wall = {0};
-    struct timespec boot = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &wall);
-    (void)clock_gettime(CLOCK_BOOTTIME, &boot);
-    return (struct air_time){
-        .wall_ms = (air_time_ms)wall.tv_sec * MS_PER_S + wall.tv_nsec / NS_PER_MS,
-        .boot_ms = (air_time_ms)boot.tv_sec * MS_PER_S + boot.tv_nsec / NS_PER_MS};
-}
-
 static enum air_error make_parts(struct air_resident *resident) {
     const struct air_engine_config config = {.size = sizeof(config), .crypto = resident->crypto};
-    struct air_slices_config slices = {.crypto = resident->local_crypto,
-        .storage = resident->snapshot,
-        .clock = air_resident_now,
-        .carry = carry,
-        .host = resident};
     enum air_error error = air_engine_new(&config, &resident->engine);
-    slices.engine = resident->engine;
-    if (error == AIR_OK) {
-        error = air_slices_new(&slices, &resident->slices);
-    }
     if (error == AIR_OK) {
         error = air_responder_new(&resident->responder);
     }
     if (error == AIR_OK) {
         error = air_tls_new(&resident->tls);
+    }
+    const struct air_slices_config slices = {.engine = resident->engine,
+        .crypto = resident->local_crypto,
+        .storage = resident->snapshot,
+        .tls = resident->tls,
+        .responder = resident->responder,
+        .clock = air_slices_now,
+        .install = install,
+        .host = resident};
+    if (error == AIR_OK) {
+        error = air_slices_new(&slices, &resident->slices);
     }
     return error == AIR_OK ? air_engine_target_add(resident->engine, target) : error;
 }
@@ -204,49 +180,12 @@ static void pass_on(struct air_resident *resident, const struct air_action *acti
 static void on_kept(void *context, uint64_t id, const struct air_result *result) {
     struct air_resident *resident = context;
     const enum air_error error =
-        air_engine_complete(resident->engine, id, result, air_resident_now());
+        air_engine_complete(resident->engine, id, result, air_slices_now());
     (void)error;
 }
 
-static enum air_error carry(void *host, const struct air_action *action) {
+static enum air_error install(void *host, const struct air_install_action *install) {
     struct air_resident *resident = host;
-    if (action->kind == AIR_ACTION_INSTALL) {
-        return install(resident, &action->install);
-    }
-    if (action->kind == AIR_ACTION_PUBLISH) {
-        return publish(resident, &action->publish);
-    }
-    withdraw(resident, &action->publish);
-    return AIR_OK;
-}
-
-static enum air_error publish(
-    struct air_resident *resident, const struct air_publish_action *publish) {
-    if (publish->type == AIR_HTTP_01) {
-        return air_responder_set(
-            resident->responder, publish->name, publish->token, publish->key_authorization);
-    }
-    return air_tls_challenge_publish(resident->tls, resident->local_crypto, publish->name,
-        publish->digest, air_resident_now().wall_ms);
-}
-
-static void withdraw(struct air_resident *resident, const struct air_publish_action *publish) {
-    if (publish->type == AIR_HTTP_01) {
-        air_responder_remove(resident->responder, publish->name, publish->token);
-    } else {
-        air_tls_challenge_remove(resident->tls, publish->name);
-    }
-}
-
-static enum air_error install(
-    struct air_resident *resident, const struct air_install_action *install) {
     return air_tls_certificate_set(resident->tls, install->certificate, install->key_type,
         install->names, install->names_count, install->chain, install->key, NULL);
-}
-
-static uint32_t pause_of(air_time_ms until_ms) {
-    if (until_ms > PAUSE_MAX_MS) {
-        return PAUSE_MAX_MS;
-    }
-    return until_ms < 1 ? 1 : (uint32_t)until_ms;
 }

@@ -9,12 +9,8 @@
 #include "hosts/lws/resident.h"
 #include "hosts/slices/slices.h"
 #include "thinair/keeper.h"
-#include "thinair/openssl.h"
-#include "thinair/responder.h"
-#include "thinair/tls.h"
 
 struct air_resident {
-    struct air_buffer state_dir;
     struct air_crypto *local_crypto;
     const struct air_crypto *crypto; /* the engine's: the keeper's, or the local one */
     struct air_keeper *keeper;       /* or NULL: then */
@@ -28,8 +24,6 @@ struct air_resident {
     bool is_sealed;
     struct air_resident_wish *wishes; /* of resident_add.c */
 };
-
-struct air_time air_resident_now(void);
 
 /* Open the keeper, or the snapshot. */
 AIR_MUST_CHECK enum air_error air_resident_open(

@@ -12,12 +12,13 @@
 
 #include "src/base/memory.h"
 #include "src/base/span.h"
-#include "thinair/tls.h"
 
 #define SLICE_US 5000
 
+#define MS_PER_S 1000
 #define US_PER_S 1000000
 #define NS_PER_US 1000
+#define NS_PER_MS 1000000
 
 /* Actions under way at once: 64 of each of the eleven kinds that are carried out here
  * (thinair/action.h says how many the engine opens). */
@@ -44,9 +45,26 @@ static void sign(struct air_slices *slices, struct slice *slice);
 static void put_next(struct air_slices *slices, struct slice *slice);
 static void prove_next(struct air_slices *slices, struct slice *slice);
 static void generate_more(struct air_slices *slices, struct slice *slice);
+static enum air_error publish(struct air_slices *slices, const struct air_publish_action *publish);
+static void withdraw(struct air_slices *slices, const struct air_publish_action *publish);
 static bool tell(struct air_slices *slices, struct slice *slice, const struct air_result *result);
 static void end(struct air_slices *slices, struct slice *slice, enum air_error error);
+static air_time_ms read_ms(clockid_t id);
 static int64_t clock_us(void);
+
+struct air_time air_slices_now(void) {
+    return (struct air_time){
+        .wall_ms = read_ms(CLOCK_REALTIME), .boot_ms = read_ms(CLOCK_BOOTTIME)};
+}
+
+uint32_t air_slices_pause_ms(
+    const struct air_slices *slices, struct air_time now, uint32_t max_ms) {
+    const air_time_ms until_ms = air_engine_wakeup(slices->config.engine) - now.boot_ms;
+    if (until_ms > max_ms) {
+        return max_ms;
+    }
+    return until_ms < 1 ? 1 : (uint32_t)until_ms;
+}
 
 enum air_error air_slices_new(const struct air_slices_config *config, struct air_slices **out) {
     struct air_slices *slices = air_memory_new(sizeof(*slices));
@@ -155,9 +173,14 @@ static void step(struct air_slices *slices, struct slice *slice) {
         prove_next(slices, slice);
         return;
     case AIR_ACTION_PUBLISH:
+        end(slices, slice, publish(slices, &action->publish));
+        return;
     case AIR_ACTION_WITHDRAW:
+        withdraw(slices, &action->publish);
+        end(slices, slice, AIR_OK);
+        return;
     case AIR_ACTION_INSTALL:
-        end(slices, slice, slices->config.carry(slices->config.host, action));
+        end(slices, slice, slices->config.install(slices->config.host, &action->install));
         return;
     case AIR_ACTION_HTTP:
     case AIR_ACTION_EVENT:
@@ -250,6 +273,30 @@ static void generate_more(struct air_slices *slices, struct slice *slice) {
     if (error != AIR_ERR_LATER) {
         end(slices, slice, error);
     }
+}
+
+static enum air_error publish(struct air_slices *slices, const struct air_publish_action *publish) {
+    const struct air_slices_config *config = &slices->config;
+    if (publish->type == AIR_HTTP_01) {
+        return air_responder_set(
+            config->responder, publish->name, publish->token, publish->key_authorization);
+    }
+    return air_tls_challenge_publish(
+        config->tls, config->crypto, publish->name, publish->digest, config->clock().wall_ms);
+}
+
+static void withdraw(struct air_slices *slices, const struct air_publish_action *publish) {
+    if (publish->type == AIR_HTTP_01) {
+        air_responder_remove(slices->config.responder, publish->name, publish->token);
+    } else {
+        air_tls_challenge_remove(slices->config.tls, publish->name);
+    }
+}
+
+static air_time_ms read_ms(clockid_t id) {
+    struct timespec at = {0};
+    (void)clock_gettime(id, &at);
+    return (air_time_ms)at.tv_sec * MS_PER_S + at.tv_nsec / NS_PER_MS;
 }
 
 /* The machine's own, whatever clock the engine is told of. */

@@ -5,7 +5,8 @@
 /*
  * Actions carried out inside somebody's event loop, without a thread: each in steps of a few
  * milliseconds. A write goes put by put, which the storage port's order allows; a proof goes name
- * by name; an RSA key in the steps that the crypto backend offers.
+ * by name; an RSA key in the steps that the crypto backend offers. Answers to challenges go to the
+ * host's responder and table.
  *
  * A step makes at most one durable write, one handshake in memory or a few milliseconds of a key.
  * What was carried out is told to the engine, however short memory is. Nothing here locks: the
@@ -14,6 +15,8 @@
 
 #include "thinair/engine.h"
 #include "thinair/openssl.h"
+#include "thinair/responder.h"
+#include "thinair/tls.h"
 
 struct air_slices;
 
@@ -21,12 +24,20 @@ struct air_slices_config {
     struct air_engine *engine; /* all must outlive the slices */
     struct air_crypto *crypto; /* of air_crypto_openssl_new() */
     struct air_storage *storage;
+    struct air_tls *tls;
+    struct air_responder *responder;
     struct air_time (*clock)(void);
 
-    /* Carry out a publish, withdraw or install action. Be quick. */
-    enum air_error (*carry)(void *host, const struct air_action *action);
+    /* Carry out an install action. Be quick. */
+    enum air_error (*install)(void *host, const struct air_install_action *install);
     void *host;
 };
+
+/* The machine's clocks, as the engine wants them. */
+struct air_time air_slices_now(void);
+
+/* How long there is nothing to do, by the engine's wakeup: 1 to max_ms. */
+uint32_t air_slices_pause_ms(const struct air_slices *slices, struct air_time now, uint32_t max_ms);
 
 /* Make one. out: yours, air_slices_free(). AIR_ERR_NO_MEMORY. */
 AIR_MUST_CHECK enum air_error air_slices_new(
